@@ -1,0 +1,1 @@
+"""Plain records, geometry, character sets, the registry and errors. Imports nothing else of ocrtune."""

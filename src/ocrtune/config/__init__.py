@@ -1,0 +1,42 @@
+"""PaddleOCR's YAML to a typed :class:`RunConfig`, and back."""
+
+from ocrtune.config.component import Component
+from ocrtune.config.data_schema import (
+    DataOptions,
+    DatasetOptions,
+    LoaderOptions,
+    MultiScaleSampler,
+    Sampler,
+    WidthBucketSampler,
+)
+from ocrtune.config.loader import Loaded, load_config
+from ocrtune.config.registries import Registries
+from ocrtune.config.schema import (
+    Architecture,
+    GlobalOptions,
+    LearningRate,
+    OptimizerOptions,
+    Regularizer,
+    RunConfig,
+)
+from ocrtune.config.writer import save_config
+
+__all__ = [
+    "Architecture",
+    "Component",
+    "DataOptions",
+    "DatasetOptions",
+    "GlobalOptions",
+    "LearningRate",
+    "Loaded",
+    "LoaderOptions",
+    "MultiScaleSampler",
+    "OptimizerOptions",
+    "Registries",
+    "Regularizer",
+    "RunConfig",
+    "Sampler",
+    "WidthBucketSampler",
+    "load_config",
+    "save_config",
+]

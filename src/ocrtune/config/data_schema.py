@@ -1,0 +1,151 @@
+"""The sections ``Train`` and ``Eval``: which labels, which transforms, how they are batched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ocrtune.config.component import Component
+from ocrtune.core.errors import did_you_mean
+from ocrtune.core.options import Findings, ignored, parse_fields
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """Section ``dataset``.
+
+    data_dir: folder that the image paths of the label files start from.
+    label_file_list: label files; a single path is accepted. Empty only in ``Eval`` with ``holdout``.
+    ratio_list: share (0..1] of each file drawn afresh for each epoch; one number counts for all files.
+    transforms: in order. holdout: (extension, ``Eval`` only) without label files of its own, the share of the
+    training samples that is kept away from training and evaluated on.
+    ext_op_transform_idx: the first so many transforms prepare the extra samples that RecConAug or CopyPaste ask for.
+    """
+
+    name: Literal["SimpleDataSet", "MultiScaleDataSet"] = "SimpleDataSet"
+    data_dir: Path = Path(".")
+    label_file_list: tuple[Path, ...] = ()
+    ratio_list: tuple[float, ...] = ()
+    transforms: tuple[Component, ...] = ()
+    holdout: float | None = None
+    ext_op_transform_idx: int = 2
+    ds_width: Any = ignored("WidthBucketSampler groups crops by width")
+
+    @classmethod
+    def parse(cls, raw: Any, where: str, findings: Findings) -> DatasetOptions | None:
+        """Accept one label file and one ratio where lists are expected; see the class for the result."""
+        if isinstance(raw, Mapping):
+            raw = dict(raw)
+            if isinstance(raw.get("label_file_list"), str):
+                raw["label_file_list"] = [raw["label_file_list"]]
+            files = raw.get("label_file_list")
+            count = len(files) if isinstance(files, list) else 0
+            ratio = raw.get("ratio_list", 1.0)
+            if isinstance(ratio, (int, float)) and not isinstance(ratio, bool):
+                raw["ratio_list"] = [ratio] * count
+            for key in ("label_file_list", "ratio_list", "transforms"):
+                if key in raw and raw[key] is None:
+                    del raw[key]
+        return parse_fields(cls, raw, where, findings)
+
+    def __post_init__(self) -> None:
+        if len(self.ratio_list) != len(self.label_file_list):
+            counts = f"{len(self.ratio_list)} ratios for {len(self.label_file_list)} label files"
+            raise ValueError(f"ratio_list has {counts}")
+        if any(not 0 < ratio <= 1 for ratio in self.ratio_list):
+            what = "ratio_list takes numbers above 0 and up to 1"
+            raise ValueError(f"{what}; to draw a file more often, list it again in label_file_list")
+        if self.holdout is not None and not 0 < self.holdout < 1:
+            raise ValueError(f"holdout is {self.holdout}, expected a share between 0 and 1")
+
+
+@dataclass(frozen=True)
+class MultiScaleSampler:
+    """PaddleOCR's sampler of v4 to v6 recognition: each batch has one of several sizes.
+
+    scales: (width, height) pixels. first_bs: batch size at the first scale; with ``fix_bs`` false, larger
+    scales get smaller batches, so that the pixels of a batch stay about equal.
+    divided_factor: widths and heights are multiples of (width, height) of it. is_training: False uses the first scale.
+    """
+
+    name: Literal["MultiScaleSampler"] = "MultiScaleSampler"
+    scales: tuple[tuple[int, int], ...] = ((320, 32), (320, 48), (320, 64))
+    first_bs: int = 128
+    fix_bs: bool = True
+    divided_factor: tuple[int, int] = (8, 16)
+    is_training: bool = True
+    ds_width: Any = ignored("WidthBucketSampler groups crops by width")
+
+
+@dataclass(frozen=True)
+class WidthBucketSampler:
+    """Extension: batches of crops whose width after resizing to the model's height is about equal.
+
+    width_step: pixels; the tensor is as wide as the widest crop of its bucket, rounded up to this.
+    min_width, max_width: bounds of the tensor's width in pixels; only wider crops are squeezed.
+    """
+
+    name: Literal["WidthBucketSampler"] = "WidthBucketSampler"
+    width_step: int = 32
+    min_width: int = 64
+    max_width: int = 1280
+
+    def __post_init__(self) -> None:
+        if self.width_step < 1 or not 0 < self.min_width <= self.max_width:
+            raise ValueError("expected width_step >= 1 and 0 < min_width <= max_width")
+
+
+Sampler = MultiScaleSampler | WidthBucketSampler
+_SAMPLERS = {"MultiScaleSampler": MultiScaleSampler, "WidthBucketSampler": WidthBucketSampler}
+
+
+@dataclass(frozen=True)
+class LoaderOptions:
+    """Section ``loader``.
+
+    batch_size_per_card: samples in a batch (of MultiScaleSampler: at its first scale). num_workers: processes that
+    read and transform; 0 does it in the training process. drop_last: leave out the last, smaller batch.
+    """
+
+    batch_size_per_card: int
+    shuffle: bool = False
+    drop_last: bool = False
+    num_workers: int = 2
+    use_shared_memory: Any = ignored("PyTorch's loader always uses it")
+    num_sections: Any = ignored("the batch is not cut into sections")
+    collate_fn: Any = ignored("the task decides how samples become a batch")
+
+    def __post_init__(self) -> None:
+        if self.batch_size_per_card < 1:
+            raise ValueError(f"batch_size_per_card is {self.batch_size_per_card}, expected at least 1")
+        if self.num_workers < 0:
+            raise ValueError(f"num_workers is {self.num_workers}, expected 0 or more")
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Section ``Train`` or ``Eval``. sampler: None means plain batches in (shuffled) order."""
+
+    dataset: DatasetOptions
+    loader: LoaderOptions
+    sampler: Sampler | None = field(default=None)
+
+    @classmethod
+    def parse(cls, raw: Any, where: str, findings: Findings) -> DataOptions | None:
+        """Read the sampler by its name, the rest key by key."""
+        if not isinstance(raw, Mapping) or raw.get("sampler") is None:
+            return parse_fields(cls, raw, where, findings)
+        sampler = _parse_sampler(raw["sampler"], f"{where}.sampler", findings)
+        rest = parse_fields(cls, {k: v for k, v in raw.items() if k != "sampler"}, where, findings)
+        return None if rest is None or sampler is None else cls(rest.dataset, rest.loader, sampler)
+
+
+def _parse_sampler(raw: Any, where: str, findings: Findings) -> Sampler | None:
+    name = raw.get("name") if isinstance(raw, Mapping) else None
+    if name not in _SAMPLERS:
+        findings.problem(where, f"no sampler is called {name!r}", did_you_mean(str(name), _SAMPLERS))
+        return None
+    sampler: Sampler | None = parse_fields(_SAMPLERS[name], raw, where, findings)
+    return sampler

@@ -1,0 +1,71 @@
+"""Spellings of PaddleOCR that mean the same as another spelling; rewritten before the strict parsing, with a notice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ocrtune.core.options import Findings
+
+
+def rewrite(raw: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
+    """A copy of the whole YAML in which each thing has one spelling. What is not a mapping is left to the parser."""
+    result = dict(raw)
+    for rule, *place in (
+        (_precision, "Global"),
+        (_start, "Global"),
+        (_boundaries, "Optimizer", "lr"),
+        (_validation, "Eval", "dataset"),
+    ):
+        _apply(rule, result, place, findings)
+    return result
+
+
+def _apply(rule: Any, tree: dict[str, Any], place: list[str], findings: Findings) -> None:
+    for key in place:
+        if not isinstance(tree.get(key), Mapping):
+            return
+        tree[key] = dict(tree[key])
+        tree = tree[key]
+    rule(tree, findings)
+
+
+def _precision(options: dict[str, Any], findings: Findings) -> None:
+    """``use_amp`` and ``amp_dtype`` become ``precision``, unless that is given."""
+    use_amp, dtype = options.pop("use_amp", None), options.pop("amp_dtype", "float16")
+    if use_amp is None or "precision" in options:
+        return
+    if not isinstance(use_amp, bool):
+        findings.problem("Global.use_amp", f"got {use_amp!r}, expected true or false")
+        return
+    options["precision"] = "auto" if use_amp else "float32"
+    if use_amp:
+        instead = "bfloat16 where the hardware has it (precision: auto)"
+        findings.notice("Global.use_amp", f"{dtype} was asked for; ocrtune uses {instead}")
+
+
+def _start(options: dict[str, Any], findings: Findings) -> None:
+    """``checkpoints`` wins over ``pretrained_model``, as in PaddleOCR."""
+    for key in ("checkpoints", "pretrained_model", "character_dict_path"):
+        if options.get(key) == "":
+            options[key] = None
+    if options.get("checkpoints") and options.get("pretrained_model"):
+        findings.notice("Global.pretrained_model", "not loaded: checkpoints is given, which goes on with a run")
+
+
+def _boundaries(options: dict[str, Any], findings: Findings) -> None:
+    """PaddleOCR's guide has as many ``decay_epochs`` as ``values``; older Paddle never reached the last boundary."""
+    epochs, values = options.get("decay_epochs"), options.get("values")
+    if options.get("name") != "Piecewise" or not isinstance(epochs, list) or not isinstance(values, list):
+        return
+    if len(epochs) == len(values) and epochs:
+        options["decay_epochs"] = epochs[:-1]
+        what = f"{epochs[-1]} is left out: there is no value after it"
+        findings.notice("Optimizer.lr.decay_epochs", what)
+
+
+def _validation(options: dict[str, Any], findings: Findings) -> None:
+    """Label files of one's own win over ``holdout``, so that a recipe needs one override and not two."""
+    if options.get("label_file_list") and options.get("holdout") is not None:
+        options["holdout"] = None
+        findings.notice("Eval.dataset.holdout", "not used: label_file_list is given")

@@ -1,0 +1,68 @@
+"""Whether the files that a configuration names exist. Reads the YAML's values, so that it can be said together
+with everything else that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from ocrtune.core.errors import did_you_mean
+from ocrtune.core.options import Findings
+
+
+def check_files(
+    raw: Mapping[str, Any], sections: Collection[str], pretrained: Collection[str], findings: Findings
+) -> None:
+    """Note every file that is named but missing; values of a wrong type are left to the strict parsing.
+
+    sections: of ``Global``, ``Train``, ``Eval``, those whose files are needed now.
+    pretrained: names of the catalogue that ``pretrained_model`` may have.
+    """
+    if "Global" in sections and isinstance(raw.get("Global"), Mapping):
+        _check_global(raw["Global"], pretrained, findings)
+    for section in ("Train", "Eval"):
+        dataset = raw[section].get("dataset") if isinstance(raw.get(section), Mapping) else None
+        if section in sections and isinstance(dataset, Mapping):
+            _check_dataset(dataset, f"{section}.dataset", findings)
+
+
+def find_weights(name: str) -> Path | None:
+    """The weights file that ``name`` means; PaddleOCR leaves out ``.pdparams``. None when there is none."""
+    for path in (Path(name), Path(f"{name}.pdparams")):
+        if path.exists():
+            return path
+    return None
+
+
+def _check_global(options: Mapping[str, Any], pretrained: Collection[str], findings: Findings) -> None:
+    dictionary, checkpoints = options.get("character_dict_path"), options.get("checkpoints")
+    if isinstance(dictionary, str) and not Path(dictionary).is_file():
+        fix = "leave the key empty for the dictionary that comes with the weights, or give the file"
+        findings.problem("Global.character_dict_path", f"no dictionary {dictionary}", fix)
+    if isinstance(checkpoints, str) and find_weights(checkpoints) is None:
+        findings.problem("Global.checkpoints", f"no checkpoint {checkpoints}", _from_here())
+    name = options.get("pretrained_model")
+    if not isinstance(name, str) or checkpoints or name in pretrained or find_weights(name):
+        return
+    if "://" in name:
+        findings.problem("Global.pretrained_model", f"{name} is not downloaded", "download it and give the file")
+    elif pretrained:
+        what = f"no file and no model of the catalogue is called '{name}'"
+        findings.problem("Global.pretrained_model", what, did_you_mean(name, pretrained))
+    else:
+        findings.problem("Global.pretrained_model", f"no file {name}", _from_here())
+
+
+def _check_dataset(options: Mapping[str, Any], where: str, findings: Findings) -> None:
+    files, folder = options.get("label_file_list"), options.get("data_dir")
+    files = [files] if isinstance(files, str) else files if isinstance(files, list) else []
+    for i, name in enumerate(files):
+        if isinstance(name, str) and not Path(name).is_file():
+            findings.problem(f"{where}.label_file_list[{i}]", f"no label file {name}", _from_here())
+    if files and isinstance(folder, str) and not Path(folder).is_dir():
+        findings.problem(f"{where}.data_dir", f"no folder {folder}", _from_here())
+
+
+def _from_here() -> str:
+    return f"relative paths start at {Path.cwd()}"

@@ -1,0 +1,204 @@
+"""PaddleOCR's YAML as typed, frozen dataclasses. Python names here, PaddleOCR's spelling in the field metadata.
+
+Source of the keys: PaddleOCR configs and ``tools/program.py``, ``ppocr/optimizer``, ``ppocr/data`` at 79f652f5.
+Extensions of ocrtune are marked "extension". Nothing here touches the disk; see ``loader.py`` and ``files.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ocrtune.config.component import Component, spelled
+from ocrtune.config.data_schema import DataOptions
+from ocrtune.core.options import Findings, ignored, parse_fields
+
+_NO_FILES = "nothing is written there"
+_DEVICE = "a GPU is used when PyTorch finds one"
+
+
+@dataclass(frozen=True)
+class GlobalOptions:
+    """Section ``Global``: the run as a whole.
+
+    epoch_num: passes over the training data. save_model_dir: the run folder.
+    pretrained_model: start a new run from these weights: a file, or a name of the catalogue (extension).
+    checkpoints: go on with an interrupted run: its folder or checkpoint file; wins over ``pretrained_model``.
+    character_dict_path: None means the dictionary that comes with the weights (extension).
+    max_text_length: longest label in characters. seed: of sampling, augmentation and fresh parameters.
+    eval_batch_step: ``[start, every]`` or ``every``, in steps; None means after each epoch (extension).
+    print_batch_step: steps between two lines of the log.
+    use_ema, ema_decay, ema_decay_type: moving average of the parameters (PaddleOCR since 3.7).
+    precision: ``auto`` is bfloat16 autocast where the hardware has it (extension, replaces ``use_amp``).
+    batchnorm: fine-tune weights whose BatchNorm is folded as they are, or put the BatchNorm back (extension).
+    """
+
+    epoch_num: int
+    save_model_dir: Path
+    model_name: str | None = None
+    pretrained_model: str | None = None
+    checkpoints: Path | None = None
+    character_dict_path: Path | None = None
+    use_space_char: bool = False
+    max_text_length: int = 25
+    seed: int = 1024
+    eval_batch_step: tuple[int, int] | int | None = None
+    print_batch_step: int = 10
+    use_ema: bool = False
+    ema_decay: float = 0.9998
+    ema_decay_type: Literal["threshold", "normal", "exponential"] = "threshold"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    batchnorm: Literal["folded", "restored"] = "folded"
+
+    use_gpu: Any = ignored(_DEVICE)
+    use_xpu: Any = ignored(_DEVICE)
+    use_npu: Any = ignored(_DEVICE)
+    use_mlu: Any = ignored(_DEVICE)
+    use_gcu: Any = ignored(_DEVICE)
+    use_metax_gpu: Any = ignored(_DEVICE)
+    use_iluvatar_gpu: Any = ignored(_DEVICE)
+    distributed: Any = ignored("one process trains")
+    debug: Any = ignored("set OCRTUNE_DEBUG=1 for tracebacks")
+    use_visualdl: Any = ignored("the curves are in train.jsonl")
+    use_wandb: Any = ignored("the curves are in train.jsonl")
+    log_smooth_window: Any = ignored("train.jsonl holds every value")
+    cal_metric_during_train: Any = ignored("metrics are measured on the validation set")
+    calc_epoch_interval: Any = ignored("metrics are measured on the validation set")
+    save_epoch_step: Any = ignored("the best and the latest checkpoint are kept")
+    save_inference_dir: Any = ignored("ocrtune export names the folder")
+    save_res_path: Any = ignored(_NO_FILES)
+    infer_img: Any = ignored("ocrtune predict takes --input")
+    infer_mode: Any = ignored("ocrtune predict is the command")
+    d2s_train_image_shape: Any = ignored("the exported model takes any size")
+    to_static: Any = ignored("it compiles Paddle programs")
+    uniform_output_enabled: Any = ignored("it belongs to PaddleX")
+    amp_level: Any = ignored("autocast chooses the precision of each operator")
+    amp_custom_black_list: Any = ignored("autocast chooses the precision of each operator")
+    amp_custom_white_list: Any = ignored("autocast chooses the precision of each operator")
+    scale_loss: Any = ignored("bfloat16 needs no loss scaling")
+    use_dynamic_loss_scaling: Any = ignored("bfloat16 needs no loss scaling")
+
+    def __post_init__(self) -> None:
+        _at_least("epoch_num", self.epoch_num, 1)
+        _at_least("max_text_length", self.max_text_length, 1)
+        _at_least("print_batch_step", self.print_batch_step, 1)
+        every = self.eval_batch_step[1] if isinstance(self.eval_batch_step, tuple) else self.eval_batch_step
+        if every is not None:
+            _at_least("eval_batch_step", every, 1)
+        if not 0 < self.ema_decay < 1:
+            raise ValueError(f"ema_decay is {self.ema_decay}, expected a number between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Section ``Architecture``: ``model_type`` and the three parts of the network.
+
+    algorithm: PaddleOCR's label of the combination; kept for the model card, decides nothing here.
+    neck: None where the head holds its own necks (MultiHead).
+    """
+
+    model_type: Literal["det", "rec"]
+    backbone: Component = spelled("Backbone")
+    head: Component = spelled("Head")
+    neck: Component | None = spelled("Neck", None)
+    algorithm: str | None = None
+    transform: None = spelled("Transform", None)
+
+    @classmethod
+    def parse(cls, raw: Any, where: str, findings: Findings) -> Architecture | None:
+        """Refuse what would change the model if it were ignored, then read key by key."""
+        if isinstance(raw, Mapping) and "Models" in raw:
+            what = "distillation (several Models) is not supported yet"
+            findings.problem(f"{where}.Models", what, "give the student's own Backbone, Neck and Head")
+            return None
+        if isinstance(raw, Mapping) and raw.get("Transform") is not None:
+            what = "no rectifying transform exists here"
+            findings.problem(f"{where}.Transform", what, "leave it empty")
+            return None
+        return parse_fields(cls, raw, where, findings)
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """Section ``Optimizer.lr``.
+
+    learning_rate: peak of Cosine, value of Const. decay_epochs, values: Piecewise, one value more than epochs.
+    warmup_epoch: epochs (may be a fraction) of linear warm-up from 0.
+    """
+
+    name: Literal["Cosine", "Piecewise", "Const"] = "Const"
+    learning_rate: float | None = None
+    warmup_epoch: float = 0.0
+    decay_epochs: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.name == "Piecewise":
+            if len(self.values) != len(self.decay_epochs) + 1:
+                counts = f"{len(self.values)} values for {len(self.decay_epochs)} decay_epochs"
+                raise ValueError(f"Piecewise has {counts}, expected one value more than decay_epochs")
+            if list(self.decay_epochs) != sorted(set(self.decay_epochs)):
+                raise ValueError("decay_epochs must rise")
+        elif self.learning_rate is None:
+            raise ValueError(f"{self.name} needs learning_rate")
+        if self.warmup_epoch < 0 or (self.learning_rate or 0) < 0 or min(self.values, default=0) < 0:
+            raise ValueError("learning rates and warmup_epoch must not be negative")
+
+
+@dataclass(frozen=True)
+class Regularizer:
+    """Section ``Optimizer.regularizer``: L2 added to the gradient (coupled, as Paddle's Adam does it)."""
+
+    name: Literal["L2", "L2Decay"] = "L2"
+    factor: float = 0.0
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """Section ``Optimizer``.
+
+    weight_decay: decoupled, of AdamW alone. no_weight_decay_name: parts of parameter names, separated by
+    spaces, that are not decayed. one_dim_param_no_weight_decay: nor are biases and norms.
+    clip_norm: gradient norm per parameter; clip_norm_global: of all gradients together.
+    """
+
+    lr: LearningRate
+    name: Literal["Adam", "AdamW"] = "Adam"
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float | None = None
+    no_weight_decay_name: str = ""
+    one_dim_param_no_weight_decay: bool = False
+    regularizer: Regularizer | None = None
+    clip_norm: float | None = None
+    clip_norm_global: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.name == "Adam" and self.weight_decay is not None:
+            raise ValueError("weight_decay belongs to AdamW; Adam takes regularizer: {name: L2, factor: ...}")
+        if self.name == "AdamW" and self.regularizer is not None and self.regularizer.factor:
+            raise ValueError("AdamW takes weight_decay, not regularizer")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training run, as PaddleOCR's eight sections describe it."""
+
+    global_options: GlobalOptions = spelled("Global")
+    architecture: Architecture = spelled("Architecture")
+    loss: Component = spelled("Loss")
+    optimizer: OptimizerOptions = spelled("Optimizer")
+    postprocess: Component = spelled("PostProcess")
+    metric: Component = spelled("Metric")
+    train: DataOptions = spelled("Train")
+    eval: DataOptions = spelled("Eval")
+    profiler_options: Any = ignored("it profiles Paddle")
+    wandb: Any = ignored("the curves are in train.jsonl")
+
+
+def _at_least(name: str, value: int, low: int) -> None:
+    if value < low:
+        raise ValueError(f"{name} is {value}, expected at least {low}")

@@ -1,0 +1,124 @@
+"""The loss of Differentiable Binarization, with the auxiliary heads of PP-OCRv6.
+
+Source: Liao et al., "Real-time Scene Text Detection with Differentiable Binarization" (AAAI 2020);
+PaddleOCR ppocr/losses/det_db_loss.py and det_basic_loss.py at 79f652f5, and for ``DiceFocalLoss`` and the auxiliary
+weights the same files of PaddleOCR 3.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ocrtune.losses.registry import losses
+
+
+@dataclass(frozen=True)
+class DBLossOptions:
+    """Keys of PaddleOCR's ``Loss: {name: DBLoss}``.
+
+    alpha, beta: weights of the shrink map and of the threshold map; the binary map has weight 1.
+    main_loss_type: what the shrink map is trained with. ``DiceFocalLoss`` also applies to the binary map.
+    balance_loss, ohem_ratio: accepted; with ``DiceLoss`` they choose among equal values of one scalar, so they
+        change nothing beyond ``eps`` (and nothing is sorted); ``DiceFocalLoss`` has no hard-example mining.
+    aux_weight_p2, p3, p4: weight of each auxiliary head, 0 for none.
+    """
+
+    balance_loss: bool = True
+    main_loss_type: Literal["DiceLoss", "DiceFocalLoss"] = "DiceLoss"
+    alpha: float = 5.0
+    beta: float = 10.0
+    ohem_ratio: float = 3.0
+    eps: float = 1e-6
+    aux_weight_p4: float = 0.0
+    aux_weight_p3: float = 0.0
+    aux_weight_p2: float = 0.0
+    focal_alpha: float = 0.25
+    focal_gamma: float = 2.0
+    dice_weight: float = 1.0
+    focal_weight: float = 1.0
+
+
+@losses.register("DBLoss", DBLossOptions)
+class DBLoss(nn.Module):
+    """Shrink map, threshold map and binary map against their targets, over the whole batch at once.
+
+    outputs: ``shrink``, ``threshold``, ``binary`` (N, 1, H, W) probabilities; optionally ``aux_p2``, ``aux_p3``,
+        ``aux_p4`` (N, 3, H, W), the same three stacked.
+    targets: ``shrink_map``, ``shrink_mask``, ``threshold_map``, ``threshold_mask`` (N, H, W).
+    A batch without any text pixel has no shrink part under ``DiceLoss``: neither value nor gradient.
+    """
+
+    def __init__(self, options: DBLossOptions):
+        super().__init__()
+        self.options = options
+        self.aux_weights = {
+            name: weight
+            for name, weight in (
+                ("aux_p4", options.aux_weight_p4),
+                ("aux_p3", options.aux_weight_p3),
+                ("aux_p2", options.aux_weight_p2),
+            )
+            if weight > 0
+        }
+
+    def forward(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        maps = torch.cat([outputs["shrink"], outputs["threshold"], outputs["binary"]], dim=1)
+        shrink, threshold, binary = self._parts(maps, targets)
+        total = shrink + threshold + binary
+        parts = {"loss_shrink_maps": shrink, "loss_threshold_maps": threshold, "loss_binary_maps": binary}
+        for name, weight in self.aux_weights.items():
+            auxiliary = torch.stack(self._parts(outputs[name], targets)).sum()
+            parts[f"loss_{name}"] = auxiliary
+            total = total + weight * auxiliary
+        return {"loss": total, **{name: part.detach() for name, part in parts.items()}}
+
+    def _parts(self, maps: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Weighted (shrink, threshold, binary) losses of one head's (N, 3, H, W) maps."""
+        options = self.options
+        shrink, threshold, binary = maps.float().unbind(dim=1)
+        truth, mask = targets["shrink_map"].float(), targets["shrink_mask"].float()
+        shrink_loss = self._region(shrink, truth, mask)
+        if options.main_loss_type == "DiceLoss" and options.balance_loss:
+            shrink_loss = torch.where((truth * mask).sum() > 0, shrink_loss, torch.zeros_like(shrink_loss))
+        threshold_loss = masked_l1(threshold, targets["threshold_map"], targets["threshold_mask"], options.eps)
+        return options.alpha * shrink_loss, options.beta * threshold_loss, self._region(binary, truth, mask)
+
+    def _region(self, prediction: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+        options = self.options
+        loss = dice(prediction, truth, mask, options.eps)
+        if options.main_loss_type == "DiceLoss":
+            return loss
+        focal = masked_focal(prediction, truth, mask, options.focal_alpha, options.focal_gamma, options.eps)
+        return options.dice_weight * loss + options.focal_weight * focal
+
+
+def dice(prediction: Tensor, truth: Tensor, mask: Tensor, eps: float) -> Tensor:
+    """1 - 2|P n T| / (|P| + |T| + eps) over all pixels of the batch where ``mask`` is 1; all (N, H, W) in 0..1."""
+    masked = prediction * mask
+    union = masked.sum() + (truth * mask).sum() + eps
+    return 1 - 2 * (masked * truth).sum() / union
+
+
+def masked_l1(prediction: Tensor, truth: Tensor, mask: Tensor, eps: float) -> Tensor:
+    """Mean absolute difference over the pixels where ``mask`` is 1; 0 when there are none."""
+    mask = mask.float()
+    return ((prediction - truth.float()).abs() * mask).sum() / (mask.sum() + eps)
+
+
+def masked_focal(prediction: Tensor, truth: Tensor, mask: Tensor, alpha: float, gamma: float, eps: float) -> Tensor:
+    """Focal loss of probabilities, mean over the pixels where ``mask`` is 1.
+
+    Source: Lin et al., "Focal Loss for Dense Object Detection" (ICCV 2017); the probability is clamped to
+    eps..1-eps, so a saturated pixel has no gradient here (Dice still has).
+    """
+    probability = prediction.clamp(eps, 1 - eps)
+    cross_entropy = F.binary_cross_entropy(probability, truth, reduction="none")
+    error = torch.lerp(probability, 1 - probability, truth)
+    weight = torch.lerp(torch.full_like(truth, 1 - alpha), torch.full_like(truth, alpha), truth)
+    return (weight * error.pow(gamma) * cross_entropy * mask).sum() / (mask.sum() + eps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ocrtune.config.yaml_reader import read_yaml
@@ -15,7 +16,7 @@ def apply_overrides(raw: Any, overrides: Iterable[str], findings: Findings) -> A
     """A copy of ``raw`` with each ``a.b.c=value`` put in place, in order.
 
     value: YAML, up to the end of the text (it may hold ``=``); nothing after ``=`` means null.
-    Lists are entered by index (from 0) or, where the items are single named transforms, by that name.
+    Lists are entered by index (from 0), lists of transforms also by the transform's name.
     A key that does not exist yet is added: if nobody knows it, strict parsing says so, with the closest name.
     """
     result = copy.deepcopy(raw)
@@ -27,8 +28,9 @@ def apply_overrides(raw: Any, overrides: Iterable[str], findings: Findings) -> A
             continue
         try:
             value = read_yaml(text, f"-o {path}", findings)
-        except ConfigError as error:
-            findings.problem(f"-o {override}", f"the value is not valid YAML: {text!r}", _quote_hint(error))
+        except ConfigError:
+            fix = "put quotes around text with special characters"
+            findings.problem(f"-o {path}", f"the value is not valid YAML: {text!r}", fix)
             continue
         _put(result, keys, value, f"-o {path.strip()}", findings)
     return result
@@ -36,42 +38,54 @@ def apply_overrides(raw: Any, overrides: Iterable[str], findings: Findings) -> A
 
 def _put(tree: Any, keys: list[str], value: Any, where: str, findings: Findings) -> None:
     node = tree
-    for depth, key in enumerate(keys):
-        slot = _slot(node, key, ".".join(keys[:depth]), where, findings)
-        if slot is None:
+    for depth, key in enumerate(keys[:-1]):
+        node = _enter(node, key, _Place(where, ".".join(keys[:depth]), findings))
+        if node is None:
             return
-        if depth == len(keys) - 1:
-            node[slot] = value
-        else:
-            if isinstance(node, dict) and node.get(slot) is None:
-                node[slot] = {}
-            elif isinstance(node, list) and isinstance(node[slot], str):
-                node[slot] = {node[slot]: None}  # a transform without options
-            if isinstance(node, list) and slot != key and key in node[slot]:
-                node = node[slot]
-                node[key] = {} if node[key] is None else node[key]
-                slot = key
-            node = node[slot]
-
-
-def _slot(node: Any, key: str, parent: str, where: str, findings: Findings) -> Any:
-    """Where ``key`` lives in ``node``: itself in a mapping, a number in a list; None when a problem was noted."""
+    last, place = keys[-1], _Place(where, ".".join(keys[:-1]), findings)
     if isinstance(node, dict):
-        return key
-    if not isinstance(node, list):
-        findings.problem(where, f"{parent} is the value {node!r} and holds no '{key}'")
+        node[last] = value
+    elif (index := _index(node, last, place)) is not None:
+        node[index] = value if last.isdigit() else {last: value}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """For messages: the override, and the path of the node that is being entered."""
+
+    where: str
+    path: str
+    findings: Findings
+
+    def problem(self, what: str, fix: str = "") -> None:
+        self.findings.problem(self.where, f"{self.path} {what}", fix)
+
+
+def _enter(node: Any, key: str, place: _Place) -> Any:
+    """The value of ``key`` in a mapping or list; an empty one becomes a mapping. None when a problem was noted."""
+    if isinstance(node, dict):
+        if node.get(key) is None:
+            node[key] = {}
+        return node[key]
+    if (index := _index(node, key, place)) is None:
         return None
-    names = [item if isinstance(item, str) else next(iter(item), "") if isinstance(item, dict) else "" for item in node]
+    if isinstance(node[index], str):
+        node[index] = {node[index]: None}  # a transform without options
+    return node[index] if key.isdigit() else _enter(node[index], key, place)
+
+
+def _index(node: Any, key: str, place: _Place) -> int | None:
+    """The position in a list that ``key`` means, a number or the name of an item."""
+    if not isinstance(node, list):
+        place.problem(f"is the value {node!r} and holds no '{key}'")
+        return None
     if key.isdigit():
         if int(key) < len(node):
             return int(key)
-        findings.problem(where, f"{parent} has {len(node)} items (0 to {len(node) - 1})")
-    elif key in names:
+        place.problem(f"has {len(node)} items (0 to {len(node) - 1})")
+        return None
+    names = [item if isinstance(item, str) else next(iter(item), "") if isinstance(item, dict) else "" for item in node]
+    if key in names:
         return names.index(key)
-    else:
-        findings.problem(where, f"{parent} has no item '{key}'", did_you_mean(key, [n for n in names if n]))
+    place.problem(f"has no item '{key}'", did_you_mean(key, [name for name in names if name]))
     return None
-
-
-def _quote_hint(error: ConfigError) -> str:
-    return "put quotes around text with special characters" if error.problems else ""

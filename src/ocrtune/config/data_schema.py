@@ -18,7 +18,7 @@ class DatasetOptions:
 
     data_dir: folder that the image paths of the label files start from.
     label_file_list: label files; a single path is accepted. Empty only in ``Eval`` with ``holdout``.
-    ratio_list: share (0..1] of each file drawn afresh for each epoch; one number counts for all files.
+    ratio_list: share of each file drawn afresh for each epoch, above 1 repeatedly; one number counts for all files.
     transforms: in order. holdout: (extension, ``Eval`` only) without label files of its own, the share of the
     training samples that is kept away from training and evaluated on.
     ext_op_transform_idx: the first so many transforms prepare the extra samples that RecConAug or CopyPaste ask for.
@@ -43,7 +43,9 @@ class DatasetOptions:
             files = raw.get("label_file_list")
             count = len(files) if isinstance(files, list) else 0
             ratio = raw.get("ratio_list", 1.0)
-            if isinstance(ratio, (int, float)) and not isinstance(ratio, bool):
+            if isinstance(ratio, list) and len(ratio) == 1:
+                [ratio] = ratio
+            if not isinstance(ratio, list) and ratio is not None:
                 raw["ratio_list"] = [ratio] * count
             for key in ("label_file_list", "ratio_list", "transforms"):
                 if key in raw and raw[key] is None:
@@ -54,9 +56,8 @@ class DatasetOptions:
         if len(self.ratio_list) != len(self.label_file_list):
             counts = f"{len(self.ratio_list)} ratios for {len(self.label_file_list)} label files"
             raise ValueError(f"ratio_list has {counts}")
-        if any(not 0 < ratio <= 1 for ratio in self.ratio_list):
-            what = "ratio_list takes numbers above 0 and up to 1"
-            raise ValueError(f"{what}; to draw a file more often, list it again in label_file_list")
+        if any(ratio <= 0 for ratio in self.ratio_list):
+            raise ValueError("ratio_list takes numbers above 0; above 1 draws samples several times")
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}, expected a share between 0 and 1")
 

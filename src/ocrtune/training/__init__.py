@@ -1,0 +1,1 @@
+"""Training and evaluation: one loop for both tasks, optimiser, schedule, checkpoints, the run folder."""

@@ -1,0 +1,53 @@
+"""Finding and reading the images that a user wants predicted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ocrtune.core.errors import DataError, Problem
+from ocrtune.core.records import Image
+
+EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+
+def list_images(source: Path, exclude: Path | None = None) -> list[Path]:
+    """The image files of ``source``, sorted; a single file is itself, whatever its extension.
+
+    A folder is searched with its sub-folders, without hidden ones and without ``exclude`` (the output folder).
+
+    Raises DataError when ``source`` does not exist or holds no image.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise DataError(Problem(str(source), "no such file or folder"))
+    skipped = exclude.resolve() if exclude is not None else None
+    found = [
+        path
+        for path in sorted(source.rglob("*"))
+        if path.suffix.lower() in EXTENSIONS
+        and not any(part.startswith(".") for part in path.relative_to(source).parts)
+        and not (skipped is not None and skipped != source.resolve() and skipped in path.resolve().parents)
+        and path.is_file()
+    ]
+    if not found:
+        raise DataError(Problem(str(source), "holds no image", f"looked for {', '.join(sorted(EXTENSIONS))}"))
+    return found
+
+
+def read_image(path: Path) -> Image:
+    """(H, W, 3) uint8 BGR, turned upright by its EXIF tag, any file name; transparency is dropped.
+
+    Raises DataError when the file cannot be read or decoded.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise DataError(Problem(str(path), f"cannot be read ({error.strerror})")) from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise DataError(Problem(str(path), "cannot be decoded as an image", "is the file complete?"))
+    return np.asarray(image, np.uint8)

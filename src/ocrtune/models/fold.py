@@ -1,0 +1,214 @@
+"""Folding BatchNorm and parallel branches into single convolutions, and putting BatchNorm back.
+
+A model is in one of four forms (``form_of``); only the first is built from a config:
+
+``training``  as PaddleOCR trains: BatchNorm behind convolutions, parallel branches.
+``release``   as PaddleOCR's published PP-OCRv6 inference files: branches merged and BatchNorm folded except where
+              those files keep it (recognition necks) and in heads that the files do not hold.
+``folded``    every BatchNorm folded, for export.
+``restored``  branches merged, a BatchNorm behind every convolution that had one: normalisation for fine-tuning.
+
+A component takes part by class attributes: ``norm_pairs``, the (convolution, BatchNorm) submodule names of which the
+second is applied directly to the first's output; ``folds_in_release``; and ``merge_branches_()`` where it has branches.
+A folded BatchNorm leaves an ``nn.Identity`` behind, so the module path of every convolution stays the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ocrtune.models.fusion import Convolution, fused, set_weight_and_bias_
+
+Form = Literal["training", "release", "folded", "restored"]
+FORMS: tuple[Form, ...] = ("training", "release", "folded", "restored")
+_BIAS_FROM_NORM = "bias_from_norm"
+
+
+def form_of(model: nn.Module) -> Form:
+    """The form ``model`` is in, as this module's functions left it."""
+    return getattr(model, "form", "training")
+
+
+@torch.no_grad()
+def fold_(model: nn.Module, form: Literal["release", "folded"] = "folded") -> nn.Module:
+    """Fold in place, exactly (computed in float64); returns ``model``. The eval function stays the same.
+
+    Works from any form; ``folded`` folds everything, ``release`` what PaddleOCR's PP-OCRv6 inference files fold.
+    Raises ValueError when asked to make ``release`` of a model that is folded or restored.
+    """
+    if form == "release" and form_of(model) not in ("training", "release"):
+        raise ValueError(f"a {form_of(model)} model cannot become a release model")
+    for module in list(model.modules()):
+        if form == "folded" or getattr(module, "folds_in_release", False):
+            if merge := getattr(module, "merge_branches_", None):
+                merge()
+            for pair in _pairs(module):
+                _fold_pair_(pair)
+    return _marked(model, form)
+
+
+@torch.no_grad()
+def restore_batchnorm_(model: nn.Module, images: Iterable[Tensor] | None) -> nn.Module:
+    """Put a BatchNorm behind every convolution that had one, in place; the eval function stays the same.
+
+    The running statistics are those of the convolutions' outputs over ``images``, batches (N, 3, H, W) preprocessed
+    as in training; weight and bias undo them (weight = standard deviation, bias = mean), so at step 0 the
+    BatchNorm is an identity in eval mode and nearly one in train mode. A channel's statistics are those
+    of the batches given: a few hundred images are plenty. BatchNorms that were never folded are left as they are.
+
+    images: None gives mean 0 and variance 1, for a model whose state is loaded right afterwards.
+    Raises ValueError when the model is in training form, or when ``images`` is empty or not finite.
+    """
+    if form_of(model) == "training":
+        raise ValueError("restore_batchnorm_ is for folded models; a training model has its BatchNorm")
+    pairs = [pair for module in model.modules() for pair in _pairs(module) if isinstance(pair.norm, nn.Identity)]
+    statistics = None if images is None else _measure(model, {pair.convolution for pair in pairs}, images)
+    for pair in pairs:
+        convolution = pair.convolution
+        norm = nn.BatchNorm2d(convolution.out_channels, device=convolution.weight.device)
+        if statistics is None:
+            mean, variance = torch.zeros_like(norm.bias), torch.ones_like(norm.bias)
+        elif convolution in statistics:
+            mean, variance = statistics[convolution].mean_and_variance()
+        else:  # not part of the eval function: a training-only head keeps its fresh scale
+            mean, variance = torch.zeros_like(norm.bias), torch.ones_like(norm.bias)
+        _set_identity_(norm, mean, variance)
+        _drop_added_bias_(convolution, norm)
+        pair.set_norm(norm)
+    return _marked(model, "restored")
+
+
+def to_form_(model: nn.Module, form: Form) -> nn.Module:
+    """Give a freshly built model the structure of ``form``, so that a checkpoint saved in that form loads."""
+    if form == "training" or form == form_of(model):
+        return model
+    fold_(model, "release" if form == "release" else "folded")
+    return restore_batchnorm_(model, None) if form == "restored" else model
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A convolution and the module at the place of its BatchNorm."""
+
+    owner: nn.Module
+    convolution: Convolution
+    norm_name: str
+
+    @property
+    def norm(self) -> nn.Module:
+        return self.owner.get_submodule(self.norm_name)
+
+    def set_norm(self, norm: nn.Module) -> None:
+        norm.train(self.owner.training)
+        path, _, name = self.norm_name.rpartition(".")
+        setattr(self.owner.get_submodule(path), name, norm)
+
+
+def _pairs(module: nn.Module) -> Iterator[_Pair]:
+    for convolution_name, norm_name in getattr(module, "norm_pairs", ()):
+        if getattr(module, convolution_name.partition(".")[0], None) is None:
+            continue  # branches not merged yet
+        convolution: Any = module.get_submodule(convolution_name)
+        yield _Pair(module, convolution, norm_name)
+
+
+def _fold_pair_(pair: _Pair) -> None:
+    norm = pair.norm
+    if not isinstance(norm, nn.BatchNorm2d):
+        return
+    convolution = pair.convolution
+    if convolution.bias is None:
+        setattr(convolution, _BIAS_FROM_NORM, True)
+    set_weight_and_bias_(convolution, *fused(convolution, norm))
+    pair.set_norm(nn.Identity())
+
+
+def _set_identity_(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
+    """Statistics into ``norm``, with the weight and bias that make it an identity in eval mode."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+    norm.bias.copy_(mean)
+    norm.weight.copy_(torch.sqrt(norm.running_var.double() + norm.eps))
+
+
+def _drop_added_bias_(convolution: Convolution, norm: nn.BatchNorm2d) -> None:
+    """Move the bias that folding gave a convolution into the running mean: BatchNorm would cancel it anyway."""
+    if convolution.bias is not None and not isinstance(convolution, nn.ConvTranspose2d):
+        assert norm.running_mean is not None
+        norm.running_mean.sub_(convolution.bias)
+        convolution.bias = None
+
+
+class _Moments:
+    """Mean and variance per channel, accumulated in float64 with a shift so that nothing cancels."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: Tensor | None = None
+        self.squares: Tensor | None = None
+
+    def add(self, x: Tensor) -> None:
+        """x: (N, C, H, W)."""
+        variance, mean = torch.var_mean(x.double(), dim=(0, 2, 3), correction=0)
+        count = x.numel() // x.shape[1]
+        if self.mean is None or self.squares is None:
+            self.count, self.mean, self.squares = count, mean, variance * count
+            return
+        total = self.count + count
+        difference = mean - self.mean
+        self.mean = self.mean + difference * (count / total)
+        self.squares = self.squares + variance * count + difference**2 * (self.count * count / total)
+        self.count = total
+
+    def mean_and_variance(self) -> tuple[Tensor, Tensor]:
+        """(C,), (C,), float64."""
+        assert self.mean is not None
+        assert self.squares is not None
+        return self.mean, self.squares / self.count
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    was_training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in was_training.items():
+            module.training = training
+
+
+def _measure(model: nn.Module, convolutions: set[Convolution], images: Iterable[Tensor]) -> dict[Convolution, _Moments]:
+    """Moments of the outputs of ``convolutions`` while ``model`` runs over ``images`` in eval mode."""
+    moments: dict[Convolution, _Moments] = {}
+
+    def record(layer: Convolution, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        moments.setdefault(layer, _Moments()).add(output)
+
+    hooks = [layer.register_forward_hook(record) for layer in convolutions]
+    try:
+        with _evaluating(model):
+            for batch in images:
+                model(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not moments:
+        raise ValueError("no images were given to measure the statistics on")
+    for found in moments.values():
+        if not torch.isfinite(torch.cat(found.mean_and_variance())).all():
+            raise ValueError("the model's activations on these images are not finite")
+    return moments
+
+
+def _marked(model: nn.Module, form: Form) -> nn.Module:
+    model.form = form  # type: ignore[assignment]
+    return model

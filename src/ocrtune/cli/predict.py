@@ -43,7 +43,10 @@ def _add_detection(group: argparse._ArgumentGroup) -> None:
         "--det_db_thresh", type=float, metavar="0..1", help=f"pixels with a higher probability are text; {_CARD}"
     )
     group.add_argument(
-        "--det_db_box_thresh", type=float, metavar="0..1", help=f"boxes with a lower mean probability are dropped; {_CARD}"
+        "--det_db_box_thresh",
+        type=float,
+        metavar="0..1",
+        help=f"boxes with a lower mean probability are dropped; {_CARD}",
     )
     group.add_argument(
         "--det_db_unclip_ratio", type=float, metavar="RATIO", help=f"how far boxes are grown; larger is larger; {_CARD}"
@@ -73,7 +76,11 @@ def _add_recognition(group: argparse._ArgumentGroup) -> None:
         "Pages are detected one at a time whatever it says (in PaddleOCR too, where it only sizes TensorRT)",
     )
     group.add_argument(
-        "--drop_score", type=float, default=0.5, metavar="0..1", help="texts with a lower score are left out (default 0.5)"
+        "--drop_score",
+        type=float,
+        default=0.5,
+        metavar="0..1",
+        help="texts with a lower score are left out (default 0.5)",
     )
     group.add_argument(
         "--keep_tall", action="store_true", help="do not turn crops that are at least 1.5 times as high as wide"
@@ -81,7 +88,10 @@ def _add_recognition(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--rec_image_shape", type=_shape, metavar="3,H,W", help=f"{_CARD}")
     group.add_argument("--rec_char_dict_path", type=Path, metavar="FILE", help="for a model file without dictionary")
     group.add_argument(
-        "--use_space_char", type=_boolean, metavar="BOOL", help="whether a space follows that dictionary; default: as fits"
+        "--use_space_char",
+        type=_boolean,
+        metavar="BOOL",
+        help="whether a space follows that dictionary; default: as fits",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ def apply_overrides(raw: Any, overrides: Iterable[str], findings: Findings) -> A
     Lists are entered by index (from 0), lists of transforms also by the transform's name.
     A key that does not exist yet is added: if nobody knows it, strict parsing says so, with the closest name.
     """
-    result = copy.deepcopy(raw)
+    result = _unshared(raw)
     for override in overrides:
         path, equals, text = override.partition("=")
         keys = path.strip().split(".")
@@ -34,6 +33,13 @@ def apply_overrides(raw: Any, overrides: Iterable[str], findings: Findings) -> A
             continue
         _put(result, keys, value, f"-o {path.strip()}", findings)
     return result
+
+
+def _unshared(value: Any) -> Any:
+    """A deep copy in which what YAML's anchors shared is apart (``copy.deepcopy`` keeps it shared)."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
 def _put(tree: Any, keys: list[str], value: Any, where: str, findings: Findings) -> None:

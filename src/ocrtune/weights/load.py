@@ -1,0 +1,158 @@
+"""Fill a PyTorch model from released weights, a PaddleOCR checkpoint, an ONNX file or one of our own files."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ocrtune.core.charset import Charset
+from ocrtune.core.errors import Problem, WeightsError
+from ocrtune.models.fold import FORMS, Form, fold_, form_of, to_form_
+from ocrtune.weights.by_name import choose_prefix, plan_by_name, torch_names
+from ocrtune.weights.by_order import Mismatch, batch_norms, plan_by_order
+from ocrtune.weights.dictionary import Dictionaries, OnMismatch
+from ocrtune.weights.onnx_reader import OnnxWeights
+from ocrtune.weights.plan import Plan
+from ocrtune.weights.report import LoadReport
+from ocrtune.weights.source import NamedTensors, open_source
+from ocrtune.weights.trace import Trace, trace
+
+_BRANCHES = (
+    ("aux", "auxiliary heads"),
+    ("thresh", "DB threshold branch"),
+    ("gtc", "guidance head"),
+    ("nrtr", "guidance head"),
+)
+
+
+def load_weights(
+    model: nn.Module,
+    source: str | Path,
+    *,
+    charset: Charset | None = None,
+    allow_partial: bool = False,
+    on_mismatch: OnMismatch = "fail",
+) -> LoadReport:
+    """Fill ``model`` in place and say what was done. Build the optimiser afterwards: folding replaces parameters.
+
+    source: a catalogue name (``PP-OCRv6_small_rec``) or a file (.pdparams, .safetensors, .onnx).
+    charset: the model's dictionary (recognition), compared with the file's where the file carries one.
+    allow_partial: take what fits and list the rest, instead of raising. An ONNX file is then used up to its first
+        differing layer.
+    on_mismatch: when the dictionaries differ, ``"fail"``, or ``"by_character"`` to copy the CTC classes that both
+        have and leave the others at their initial values.
+
+    A file whose BatchNorms are folded (the ONNX of PP-OCRv6), or one of ours that was saved folded, first brings the
+    model to the same form (``models.fold``); the report says so.
+    Inference files lack what only training uses (DB's threshold branch, auxiliary and guidance heads): those keep the
+    initial values that the model was built with, and are listed as training-only.
+    Raises WeightsError, and then leaves the model unchanged.
+    """
+    opened = open_source(source)
+    dictionaries = Dictionaries(opened.label, opened.charset, charset, on_mismatch)
+    draft = copy.deepcopy(model)
+    if isinstance(opened.content, OnnxWeights):
+        plan, traced = _from_onnx(draft, opened.content, dictionaries, allow_partial)
+    else:
+        plan, traced = _from_names(draft, opened.content, dictionaries, allow_partial)
+    if form_of(draft) != form_of(model):
+        plan.notes.insert(0, f"the model was brought to the '{form_of(draft)}' form of the file (see models.fold)")
+    report = _report(opened.label, draft, traced, plan)
+    if (report.missing and not allow_partial) or not plan.values:
+        raise WeightsError(_incomplete(report))
+    to_form_(model, form_of(draft))
+    model.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in plan.values.items()}, strict=False)
+    return report
+
+
+def _from_onnx(
+    draft: nn.Module, weights: OnnxWeights, dictionaries: Dictionaries, allow_partial: bool
+) -> tuple[Plan, Trace]:
+    traced = trace(draft)
+    in_file = sum(layer.kind == "batch_norm" for layer in weights.layers)
+    for form in ("release", "folded"):
+        if in_file < batch_norms(traced):
+            fold_(draft, form)
+            traced = trace(draft)
+    plan, mismatch = plan_by_order(traced, weights, dictionaries)
+    if mismatch is not None:
+        if not allow_partial:
+            raise WeightsError(_other_architecture(dictionaries.where, mismatch, weights, traced))
+        plan.notes.append(f"partial: stopped at step {mismatch.step}, {mismatch.in_file} against {mismatch.in_model}")
+    return plan, traced
+
+
+def _from_names(
+    draft: nn.Module, named: NamedTensors, dictionaries: Dictionaries, allow_partial: bool
+) -> tuple[Plan, Trace]:
+    tensors = {k: v for k, v in torch_names(named.tensors).items() if not k.endswith("num_batches_tracked")}
+    if named.layout == "torch":
+        to_form_(draft, _form_fitting(draft, set(tensors)))
+    traced = trace(draft)
+    prefix, note = choose_prefix(tensors, dict(draft.named_parameters()), dictionaries.where)
+    plan, problems = plan_by_name(draft, traced, tensors, prefix, named.layout == "paddle", dictionaries)
+    if problems and not allow_partial:
+        raise WeightsError(problems)
+    plan.notes[:0] = [note] if note else []
+    plan.notes += [f"not taken: {problem}" for problem in problems]
+    return plan, traced
+
+
+def _form_fitting(model: nn.Module, names: set[str]) -> Form:
+    """The form whose parameters the file has by name; the model's own when none fits completely."""
+    own = form_of(model)
+    for form in (own, *(f for f in FORMS if f != own)) if own == "training" else (own,):
+        candidate = to_form_(copy.deepcopy(model), form)
+        if names.issuperset(name for name, _ in candidate.named_parameters()):
+            return form
+    return own
+
+
+def _report(label: str, model: nn.Module, traced: Trace, plan: Plan) -> LoadReport:
+    """``model``: in the form that will be filled."""
+    parameters = {name: value.numel() for name, value in model.named_parameters()}
+    buffers = [name for name, _ in model.named_buffers() if not name.endswith("num_batches_tracked")]
+    absent = [name for name in (*parameters, *buffers) if name not in plan.values]
+    missing = tuple(name for name in absent if traced.uses(name))
+    filled = sum(size for name, size in parameters.items() if name in plan.values)
+    return LoadReport(
+        source=label,
+        loaded=tuple(name for name in plan.values if name not in plan.adapted),
+        adapted=dict(plan.adapted),
+        missing=missing,
+        training_only=_branches([name for name in absent if not traced.uses(name)], [*parameters, *buffers]),
+        unexpected=tuple(plan.unexpected),
+        filled=filled,
+        wanted=filled + sum(parameters.get(name, 0) for name in missing),
+        notes=tuple(plan.notes),
+    )
+
+
+def _branches(absent: list[str], everything: list[str]) -> dict[str, str]:
+    """Tensors that inference never uses, grouped by the largest module that holds nothing else -> what it is."""
+    kept = [name for name in everything if name not in set(absent)]
+    found: dict[str, str] = {}
+    for name in absent:
+        parts = name.split(".")
+        prefixes = (".".join(parts[:n]) for n in range(1, len(parts)))
+        module = next((p for p in prefixes if not any(k.startswith(p + ".") for k in kept)), name)
+        found[module] = next((what for word, what in _BRANCHES if word in module.lower()), "used in training only")
+    return found
+
+
+def _other_architecture(where: str, mismatch: Mismatch, weights: OnnxWeights, traced: Trace) -> Problem:
+    what = (
+        f"the weights of another architecture: step {mismatch.step} is {mismatch.in_file} in the file, "
+        f"{mismatch.in_model} in the model. The file: {weights.summary()}. The model: {traced.summary()}"
+    )
+    return Problem(where, what, "give the Architecture section that belongs to these weights")
+
+
+def _incomplete(report: LoadReport) -> Problem:
+    names = ", ".join(report.missing[:5])
+    what = f"lacks {len(report.missing)} of the model's tensors ({100 * report.share:.1f} % filled), such as {names}"
+    fix = "check the Architecture section, or allow a partial load to keep what fits"
+    return Problem(report.source, what, fix)

@@ -44,12 +44,12 @@ def fold_(model: nn.Module, form: Literal["release", "folded"] = "folded") -> nn
     """
     if form == "release" and form_of(model) not in ("training", "release"):
         raise ValueError(f"a {form_of(model)} model cannot become a release model")
-    for module in list(model.modules()):
-        if form == "folded" or getattr(module, "folds_in_release", False):
-            if merge := getattr(module, "merge_branches_", None):
-                merge()
-            for pair in _pairs(module):
-                _fold_pair_(pair)
+    for module in _to_fold(model, form):
+        if merge := getattr(module, "merge_branches_", None):
+            merge()
+    for module in _to_fold(model, form):  # listed anew: merging removes modules
+        for pair in _pairs(module):
+            _fold_pair_(pair)
     return _marked(model, form)
 
 
@@ -90,6 +90,10 @@ def to_form_(model: nn.Module, form: Form) -> nn.Module:
         return model
     fold_(model, "release" if form == "release" else "folded")
     return restore_batchnorm_(model, None) if form == "restored" else model
+
+
+def _to_fold(model: nn.Module, form: Form) -> list[nn.Module]:
+    return [module for module in model.modules() if form == "folded" or getattr(module, "folds_in_release", False)]
 
 
 @dataclass(frozen=True)

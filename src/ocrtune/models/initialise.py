@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
 
@@ -37,8 +37,3 @@ def kaiming_normal_(*convolutions: Convolution) -> None:
     """Paddle's ``KaimingNormal``: standard deviation sqrt(2 / fan_in)."""
     for convolution in convolutions:
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-
-
-def truncated_normal_(weight: Tensor, std: float = 0.02) -> None:
-    """Paddle's ``TruncatedNormal``: cut at two standard deviations."""
-    nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)

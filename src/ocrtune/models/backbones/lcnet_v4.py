@@ -80,7 +80,7 @@ class ConvNorm(nn.Module):
     """Convolution and BatchNorm, with ReLU where asked; (N, C, H, W) -> (N, C', H', W')."""
 
     norm_pairs = (("conv", "bn"),)
-    folds_in_release = True
+    folds_in_release: bool = True
 
     def __init__(
         self,
@@ -190,10 +190,10 @@ def _stage(in_channels: int, stage: Stage) -> nn.Sequential:
 
 
 def _plain_stem(middle: int, out_channels: int) -> nn.Sequential:
-    stem = nn.Sequential(ConvNorm(3, middle, 3, 2, 1), nn.GELU(), ConvNorm(middle, out_channels, 3, 2, 1))
-    for layer in (stem[0], stem[2]):
+    layers = ConvNorm(3, middle, 3, 2, 1), ConvNorm(middle, out_channels, 3, 2, 1)
+    for layer in layers:
         layer.folds_in_release = False  # PaddleOCR's export leaves these two BatchNorms in the file
-    return stem
+    return nn.Sequential(layers[0], nn.GELU(), layers[1])
 
 
 @backbones.register("PPLCNetV4", Options)
@@ -223,13 +223,13 @@ class PPLCNetV4(nn.Module):
         initialise_(self)
         for block in self.modules():
             if isinstance(block, Block) and block.has_shortcut:  # each block starts as its spatial part alone
-                nn.init.zeros_(block.channel_mixer.get_submodule("compress.bn").weight)
+                nn.init.zeros_(block.channel_mixer.get_parameter("compress.bn.weight"))
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         """(N, 3, H, W), normalised -> see the class."""
         maps = []
         for name in self._path:
-            x = self.get_submodule(name)(x)
+            x = getattr(self, name)(x)
             maps.append(x)
         if self.det:
             return maps[1:]

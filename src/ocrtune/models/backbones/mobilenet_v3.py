@@ -165,6 +165,6 @@ class MobileNetV3(nn.Module):
         x = self.conv(x)
         maps = []
         for index in range(self.stages):
-            x = self.get_submodule(f"stage{index}")(x)
+            x = getattr(self, f"stage{index}")(x)
             maps.append(x)
         return maps

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ocrtune.models.attention import AttentionBlock
 from ocrtune.models.encoders.reshape import columns_to_steps
-from ocrtune.models.initialise import initialise_, kaiming_normal_, kaiming_uniform_, truncated_normal_
+from ocrtune.models.initialise import initialise_, kaiming_normal_, kaiming_uniform_
 from ocrtune.models.registry import encoders
 
 
@@ -82,15 +82,15 @@ class LightSVTR(nn.Module):
         self.norm = nn.LayerNorm(dims, eps=1e-6)
         self.skip_conv = ConvNormSwish(in_channels, dims)
         self.out_channels = dims
-        self._initialise()
+        self._initialise(local)
 
-    def _initialise(self) -> None:
+    def _initialise(self, local: nn.Conv2d) -> None:
         initialise_(self)
-        kaiming_normal_(self.local_conv[0])
+        kaiming_normal_(local)
         kaiming_uniform_(self.conv_reduce.conv, self.skip_conv.conv)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
-                truncated_normal_(layer.weight)
+                nn.init.trunc_normal_(layer.weight, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, 1, W) -> (N, W, dims)."""

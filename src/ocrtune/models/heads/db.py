@@ -106,8 +106,8 @@ class DBHead(nn.Module):
     def _auxiliary_maps(self, level: str, x: Tensor) -> Tensor:
         if (factor := _AUXILIARY[level]) > 1:
             x = F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
-        shrink = self.get_submodule(f"aux_binarize_{level}")(x)
-        threshold = self.get_submodule(f"aux_thresh_{level}")(x)
+        shrink = getattr(self, f"aux_binarize_{level}")(x)
+        threshold = getattr(self, f"aux_thresh_{level}")(x)
         return torch.cat((shrink, threshold, self._binary(shrink, threshold)), 1)
 
     def _binary(self, shrink: Tensor, threshold: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ class Attention(nn.Module):
 
     def _heads(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         """(N, L, parts C) -> parts x (N, heads, L, C / heads)."""
-        return x.unflatten(2, (parts, self.heads, _HEAD_WIDTH)).permute(2, 0, 3, 1, 4).unbind(0)
+        return torch.unflatten(x, 2, (parts, self.heads, _HEAD_WIDTH)).permute(2, 0, 3, 1, 4).unbind(0)
 
 
 class DecoderBlock(nn.Module):
@@ -133,6 +133,7 @@ class NRTRDecoder(nn.Module):
         super().__init__()
         width, classes = options.nrtr_dim, class_count(charset)
         self.embedding = Embedding(classes, width)
+        self.positions: Tensor
         self.register_buffer("positions", sinusoids(_LONGEST, width), persistent=False)
         self.drop = nn.Dropout(_DROPOUT)
         self.decoder = nn.ModuleList(DecoderBlock(width) for _ in range(options.num_decoder_layers))

@@ -41,7 +41,7 @@ class DBFPN(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Pyramid:
         """Maps (N, C_i, H/2^i, W/2^i), i = 2..5, H and W multiples of 32 -> Pyramid."""
-        laterals = [self.get_submodule(f"in{level}_conv")(x) for level, x in zip(_LEVELS, maps)]
+        laterals = [getattr(self, f"in{level}_conv")(x) for level, x in zip(_LEVELS, maps)]
         levels = top_down(laterals)
-        smooth = [self.get_submodule(f"p{level}_conv")(x) for level, x in zip(_LEVELS, levels)]
+        smooth = [getattr(self, f"p{level}_conv")(x) for level, x in zip(_LEVELS, levels)]
         return Pyramid(stacked(smooth), *levels[:3])

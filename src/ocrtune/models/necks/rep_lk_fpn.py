@@ -115,12 +115,14 @@ class RepLKFPN(nn.Module):
         width, kernel = options.out_channels, options.dilated_kernel_size
         self.out_channels = width
         self.shortcut = options.shortcut
-        self.ins_conv = nn.ModuleList(ExcitedLateral(channels, width, options.shortcut) for channels in in_channels)
+        laterals = [ExcitedLateral(channels, width, options.shortcut) for channels in in_channels]
+        pointwise = [nn.Conv2d(width, width // 4, 1, bias=False) for _ in in_channels]
+        self.ins_conv = nn.ModuleList(laterals)
         self.inp_conv_dw = nn.ModuleList(DilatedRepDepthwise(width, kernel) for _ in in_channels)
-        self.inp_conv_pw = nn.ModuleList(nn.Conv2d(width, width // 4, 1, bias=False) for _ in in_channels)
+        self.inp_conv_pw = nn.ModuleList(pointwise)
         self.inp_conv_se = nn.ModuleList(SqueezeExcite(width // 4, _GATE_SLOPE) for _ in in_channels)
         initialise_(self)
-        kaiming_uniform_(*(lateral.in_conv for lateral in self.ins_conv), *self.inp_conv_pw)
+        kaiming_uniform_(*(lateral.in_conv for lateral in laterals), *pointwise)
 
     def forward(self, maps: Sequence[Tensor]) -> Pyramid:
         """Maps (N, C_i, H/2^i, W/2^i), i = 2..5, H and W multiples of 32 -> Pyramid."""

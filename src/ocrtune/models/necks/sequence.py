@@ -45,8 +45,9 @@ class SequenceEncoder(nn.Module):
 
     def __init__(self, options: Options, in_channels: int):
         super().__init__()
-        self.encoder = encoders.get(options.encoder_type).factory(options.encoder, in_channels)
-        self.out_channels: int = self.encoder.out_channels
+        encoder: Any = encoders.get(options.encoder_type).factory(options.encoder, in_channels)
+        self.encoder: nn.Module = encoder
+        self.out_channels: int = encoder.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, 1, W) -> (N, W, C')."""

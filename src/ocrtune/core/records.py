@@ -33,12 +33,14 @@ class Sample:
 
     source: ``file:line``, for messages. image_path: absolute.
     text: recognition label, raw; None for detection. instances: detection labels; empty for a blank page.
+    alternatives: further images of the same label; training draws one of all of them at each access.
     """
 
     source: str
     image_path: Path
     text: str | None = None
     instances: tuple[TextInstance, ...] = ()
+    alternatives: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -46,11 +48,13 @@ class Batch:
     """What a model and a loss see. ``image`` (N, 3, H, W) float32; targets by name (see each transform).
 
     samples: the N label lines, in order, so that metrics use the raw label and never a re-decoded one.
+    meta: evaluation only: per sample what decoding needs besides the tensor (detection: the ``Scale``).
     """
 
     image: Any
     targets: dict[str, Any]
     samples: tuple[Sample, ...]
+    meta: tuple[Any, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -1,0 +1,1 @@
+"""Label files to batches: formats, checks, transforms, samplers, loader."""

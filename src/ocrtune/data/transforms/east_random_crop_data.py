@@ -1,0 +1,103 @@
+"""EastRandomCropData: a random crop that never cuts through a text, scaled to the training size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrtune.core.records import Polygon
+from ocrtune.data.canvas import translation
+from ocrtune.data.item import Context, Item
+from ocrtune.data.transforms import transforms
+
+Rectangle = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class EastRandomCropDataOptions:
+    """size: (width, height) pixels of the result. max_tries: draws before the whole page is taken.
+    min_crop_side_ratio: smallest crop side as a share of the page. keep_ratio: scale both sides alike and pad with
+    black on the right and below; otherwise stretch."""
+
+    size: tuple[int, int] = (640, 640)
+    max_tries: int = 10
+    min_crop_side_ratio: float = 0.1
+    keep_ratio: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.size) < 32 or self.size[0] % 32 or self.size[1] % 32:
+            raise ValueError(f"size is {list(self.size)}, expected multiples of 32")
+
+
+@transforms.register("EastRandomCropData", EastRandomCropDataOptions)
+class EastRandomCropData:
+    """Crop along rows and columns that no text (ignored ones aside) touches, keeping at least one text.
+
+    Source: PaddleOCR ppocr/data/imaug/random_crop_data.py at 79f652f5. Unlike there, the free strip at the right and
+    bottom edge can be chosen too, a page without text gives random crops rather than the whole page, and texts that
+    reach over the edge of the page are handled.
+    """
+
+    def __init__(self, options: EastRandomCropDataOptions, context: Context):
+        self.options = options
+
+    def __call__(self, item: Item, rng: np.random.Generator) -> None:
+        assert item.canvas is not None, "DecodeImage comes first"
+        cared = [polygon for polygon, ignored in zip(item.polygons, item.ignore) if not ignored]
+        left, top, width, height = find_crop(item.canvas.size, cared, self.options, rng)
+        target_width, target_height = self.options.size
+        x_scale, y_scale = target_width / width, target_height / height
+        if self.options.keep_ratio:
+            x_scale = y_scale = min(x_scale, y_scale)
+        item.move(np.diag([x_scale, y_scale, 1.0]) @ translation(-left, -top), self.options.size, min(x_scale, y_scale))
+        used_width, used_height = max(int(width * x_scale), 1), max(int(height * y_scale), 1)
+        image = item.image
+        image[used_height:] = 0
+        image[:, used_width:] = 0
+        seen = [i for i, p in enumerate(item.polygons) if not _outside(p, 0, 0, used_width, used_height)]
+        item.keep(seen)
+
+
+def find_crop(
+    size: tuple[int, int],
+    polygons: list[Polygon],
+    options: EastRandomCropDataOptions,
+    rng: np.random.Generator,
+) -> Rectangle:
+    """(left, top, width, height) in a page of ``size`` (width, height) that cuts none of ``polygons``."""
+    columns = _free_runs(size[0], [polygon[:, 0] for polygon in polygons])
+    rows = _free_runs(size[1], [polygon[:, 1] for polygon in polygons])
+    if not columns or not rows:
+        return 0, 0, *size
+    smallest_width, smallest_height = options.min_crop_side_ratio * size[0], options.min_crop_side_ratio * size[1]
+    for _ in range(options.max_tries):
+        left, right = _two_positions(columns, rng)
+        top, bottom = _two_positions(rows, rng)
+        if right - left < max(smallest_width, 1) or bottom - top < max(smallest_height, 1):
+            continue
+        if not polygons or any(not _outside(p, left, top, right, bottom) for p in polygons):
+            return left, top, right - left, bottom - top
+    return 0, 0, *size
+
+
+def _free_runs(length: int, extents: list[NDArray[np.float32]]) -> list[tuple[int, int]]:
+    """Runs [first, last] of positions 0..length-1 that no extent covers."""
+    covered = np.zeros(length, bool)
+    for values in extents:
+        covered[max(int(np.floor(values.min())), 0) : max(int(np.ceil(values.max())), 0)] = True
+    edges = np.flatnonzero(np.diff(np.r_[True, covered, True].astype(np.int8)))
+    return [(int(first), int(end) - 1) for first, end in zip(edges[::2], edges[1::2])]
+
+
+def _two_positions(runs: list[tuple[int, int]], rng: np.random.Generator) -> tuple[int, int]:
+    """Two positions, sorted, each evenly drawn from an evenly drawn run."""
+    chosen = [runs[int(i)] for i in rng.integers(len(runs), size=2)]
+    first, second = (int(rng.integers(low, high + 1)) for low, high in chosen)
+    return min(first, second), max(first, second)
+
+
+def _outside(polygon: Polygon, left: float, top: float, right: float, bottom: float) -> bool:
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    return bool(high[0] < left or low[0] > right or high[1] < top or low[1] > bottom)

@@ -1,0 +1,50 @@
+"""RecResizeImg: crop to tensor at a fixed height."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ocrtune.codec.image import squeeze_to_width
+from ocrtune.core.options import ignored
+from ocrtune.core.records import Image
+from ocrtune.data.item import Context, Frame, Item, Tensor
+from ocrtune.data.transforms import transforms
+
+
+@dataclass(frozen=True)
+class RecResizeImgOptions:
+    """image_shape: (3, height, width) pixels. padding: keep the aspect and fill up on the right; otherwise stretch.
+    max_width: (extension) evaluation only: crops wider than this are squeezed."""
+
+    image_shape: tuple[int, int, int]
+    padding: bool = True
+    max_width: int | None = None
+    eval_mode: bool | None = ignored("evaluation never squeezes below max_width")
+    infer_mode: bool | None = ignored("prediction has its own command")
+
+    def __post_init__(self) -> None:
+        if self.image_shape[0] != 3 or min(self.image_shape) < 1:
+            raise ValueError("image_shape must be [3, height, width]")
+
+
+@transforms.register("RecResizeImg", RecResizeImgOptions)
+class RecResizeImg:
+    """The tensor (3, height, width), normalised to -1..1; what the sampler asks for wins over ``image_shape``."""
+
+    def __init__(self, options: RecResizeImgOptions, context: Context):
+        self.options = options
+
+    def __call__(self, item: Item, rng: np.random.Generator) -> None:
+        _, height, width = self.options.image_shape
+        item.tensor = fit(item.image, item.frame or Frame(height, width, width), self.options.padding)
+
+
+def fit(image: Image, frame: Frame, padding: bool = True) -> Tensor:
+    """(3, height, width) within ``frame``: as wide as the aspect asks for, padded or squeezed to the bounds."""
+    wanted = math.ceil(frame.height * (image.shape[1] / image.shape[0]))
+    width = min(max(wanted, frame.min_width), frame.max_width)
+    tensor, _ = squeeze_to_width(image, (3, frame.height, width), padding)
+    return tensor

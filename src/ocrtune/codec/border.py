@@ -24,6 +24,8 @@ def raise_to_border(canvas: Canvas, polygon: Points, origin: tuple[int, int], di
     ``d`` follows PaddleOCR ppocr/data/imaug/make_border_map.py ``_distance`` at 79f652f5, at which the angle between
     the lines to the two ends of an edge decides: acute (the pixel is far off) gives the distance to the nearer end,
     otherwise the height over the edge. It is not the Euclidean distance, but the weights were trained with it.
+    On purpose different: a pixel on a slanted edge has d = 0; rounding gives PaddleOCR the root of a negative number
+    there, and the pixel is lost.
     """
     squared = np.square(polygon - np.roll(polygon, -1, axis=0)).astype(np.float32).sum(axis=1, dtype=np.float32)
     _implementation()(canvas, polygon.astype(np.float64), squared.astype(np.float64), origin[0], origin[1], distance)

@@ -1,10 +1,11 @@
 # make demo, make test, make lint, make bench: each makes .venv by itself, once.
-# make parity PADDLEOCR=checkout: computes the golden numbers anew with real PaddleOCR and compares.
+# make parity PADDLEOCR=checkout PADDLEOCR_LATER=checkout: the golden numbers anew from real PaddleOCR, then the tests.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 PADDLE_READY := .venv-paddle/ready
+SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench parity clean
@@ -47,8 +48,9 @@ $(PADDLE_READY): tests/parity/make_golden/requirements.txt
 
 parity: $(READY) $(PADDLE_READY)
 	@test -d "$(PADDLEOCR)/ppocr" || { echo "error: say where PaddleOCR is: make parity PADDLEOCR=checkout" >&2; exit 1; }
-	@for script in tests/parity/make_golden/[a-z]*.py; do \
-	  echo "== $$script"; .venv-paddle/bin/python $$script "$(PADDLEOCR)" || exit 1; done
+	.venv-paddle/bin/python tests/parity/make_golden "$(PADDLEOCR)" --shared "$(SHARED)/data" \
+	  $(if $(PADDLEOCR_LATER),--paddleocr-later "$(PADDLEOCR_LATER)") --det-onnx "$$($(BIN)/python -c \
+	  'from ocrtune.weights import catalogue; print(catalogue.find("PP-OCRv6_small_det").path())')"
 	$(BIN)/python -m pytest -m parity tests/parity
 
 clean:

@@ -1,1 +1,20 @@
-"""``ocrtune check``: look at the config and the data without training."""
+"""``ocrtune check``: look at the configuration and the labelled data without training."""
+
+from __future__ import annotations
+
+import argparse
+
+from ocrtune.cli.config_arguments import add_config_arguments, load, overrides_of
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """``check -c FILE_OR_RECIPE [-o KEY=VALUE ...]``."""
+    parser = commands.add_parser(
+        "check", help="look for mistakes in the config and the labelled data, without training"
+    )
+    add_config_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    raise NotImplementedError

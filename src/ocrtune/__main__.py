@@ -1,0 +1,7 @@
+"""``python -m ocrtune``."""
+
+import sys
+
+from ocrtune.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,37 @@
+"""Metrics of a model on labelled images."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ocrtune.core.errors import Problem, TrainingError
+from ocrtune.training.batches import BatchSource, images_on
+from ocrtune.training.logs import Bar
+from ocrtune.training.tasks.base import Task
+
+
+def evaluate(
+    model: nn.Module, loader: BatchSource, task: Task, n_samples: int, *, device: torch.device | None = None
+) -> dict[str, float]:
+    """Every metric of ``task`` over one pass of ``loader``, in float32.
+
+    n_samples: how many labelled samples there are; TrainingError unless exactly so many were scored.
+    device: where the model is; None asks its first parameter. The model is left in the mode it was in.
+    """
+    device = device or next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    task.reset()
+    scored = 0
+    try:
+        with torch.inference_mode(), Bar(n_samples, "image", keep=False) as bar:
+            for batch in loader:
+                task.update(model(images_on(batch, device)), batch)
+                scored += len(batch)
+                bar.advance(by=len(batch))
+    finally:
+        model.train(was_training)
+    if scored != n_samples:
+        raise TrainingError(Problem("evaluation", f"scored {scored} samples, expected {n_samples}"))
+    return task.compute()

@@ -1,0 +1,219 @@
+"""One training run, from a config to a run folder."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ocrtune.codec.image import RecPreprocess
+from ocrtune.config.schema import RunConfig
+from ocrtune.core.charset import Charset
+from ocrtune.data.labels import read_splits
+from ocrtune.data.loader import Loader, build_loader
+from ocrtune.data.preprocess import preprocess_of
+from ocrtune.losses.build import build_loss
+from ocrtune.models.build import build_model
+from ocrtune.models.fold import form_of
+from ocrtune.training.ema import WeightAverage
+from ocrtune.training.evaluate import evaluate
+from ocrtune.training.interrupt import Interrupt
+from ocrtune.training.logs import Bar, Journal, duration
+from ocrtune.training.loop import fit
+from ocrtune.training.optim import build_optimizer
+from ocrtune.training.precision import choose_device, choose_precision
+from ocrtune.training.result import RunResult
+from ocrtune.training.run_folder import prepare_folder
+from ocrtune.training.schedule import build_schedule
+from ocrtune.training.start import (
+    load_start,
+    pixels_per_step,
+    read_charset,
+    restore_norms,
+    resume,
+    resume_form,
+    run_folder_of,
+)
+from ocrtune.training.step import Trainer
+from ocrtune.training.tasks.base import Task
+from ocrtune.training.tasks.build import build_task
+from ocrtune.training.watch import EvaluationPlan, Watch
+
+JOURNAL = "train.jsonl"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of, before the first step."""
+
+    config: RunConfig
+    charset: Charset | None
+    trainer: Trainer
+    task: Task
+    train_loader: Loader
+    eval_loader: Loader
+    n_train: int
+    n_eval: int
+
+
+def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> RunResult:
+    """Fine-tune as ``config`` says and fill ``Global.save_model_dir``; see ``docs/design.md`` for its files.
+
+    device: as PyTorch spells it; None takes a GPU if there is one. say: gets each line meant for the user.
+    The base model is evaluated before the first step, and ``best`` starts as the base model.
+    Raises ConfigError, DataError or WeightsError before training, TrainingError when it cannot go on, and
+    KeyboardInterrupt, after saving, when the user stops it.
+    """
+    started = time.perf_counter()
+    with Interrupt() as interrupt:
+        parts = assemble(config, device=device, say=say)
+        folder = parts.config.global_options.save_model_dir
+        settings = _settings(parts)
+        for line in _introduction(settings):
+            say(line)
+        journal = Journal(folder / JOURNAL)
+        journal.write("start", settings)
+        try:
+            _train(parts, journal, interrupt)
+        finally:
+            journal.close()
+    seconds = time.perf_counter() - started
+    result = RunResult.of(folder, parts.task.main_indicator, parts.trainer.progress, seconds, settings)
+    say(result.table())
+    say(f"{duration(seconds)} in all; {result.save()}, {result.best}")
+    return result
+
+
+def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) -> Parts:
+    """Read the data, build and fill the model, prepare the run folder; nothing is trained yet."""
+    options = config.global_options
+    seed_everything(options.seed)
+    charset = read_charset(config)
+    task = build_task(config, charset)
+    kind = config.architecture.model_type
+    training, evaluation = read_splits(config.train.dataset, config.eval.dataset, kind, options.seed)
+    model = build_model(config.architecture, charset)
+    place = choose_device(device)
+    loader = partial(
+        build_loader, task=kind, seed=options.seed, charset=charset, max_text_length=options.max_text_length
+    )
+    preprocess = preprocess_of(config.eval.dataset.transforms)
+    step = pixels_per_step(model, preprocess.image_shape[1]) if isinstance(preprocess, RecPreprocess) else 1
+    train_loader = loader(training, config.train, training=True, width_per_step=step)
+    eval_loader = loader(evaluation, config.eval, training=False, preprocess=preprocess)
+    if options.checkpoints is None:
+        load_start(model, options, charset, say)
+        if restore_norms(model, options, train_loader):
+            say("BatchNorm restored behind the folded convolutions, with statistics of the training images")
+    else:
+        resume_form(model, run_folder_of(options.checkpoints))
+    config = prepare_folder(config, charset)
+    trainer = _trainer(config, model, place, len(train_loader))
+    if options.checkpoints is not None:
+        resume(trainer, run_folder_of(options.checkpoints), len(train_loader))
+        say(f"going on after epoch {trainer.progress.epoch} of {run_folder_of(options.checkpoints)}")
+    return Parts(config, charset, trainer, task, train_loader, eval_loader, training.epoch_size(), len(evaluation))
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and PyTorch's global generators; data has streams of its own."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def _trainer(config: RunConfig, model: nn.Module, device: torch.device, steps_per_epoch: int) -> Trainer:
+    options = config.global_options
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = WeightAverage(model, options.ema_decay, options.ema_decay_type) if options.use_ema else None
+    return Trainer(
+        model=model,
+        loss=build_loss(config.loss).to(device),
+        optimizer=build_optimizer(model, config.optimizer),
+        options=config.optimizer,
+        schedule=build_schedule(config.optimizer.lr, options.epoch_num, steps_per_epoch),
+        device=device,
+        precision=choose_precision(options.precision, device),
+        average=average,
+    )
+
+
+def _train(parts: Parts, journal: Journal, interrupt: Interrupt) -> None:
+    options = parts.config.global_options
+    trainer = parts.trainer
+    steps = len(parts.train_loader) * options.epoch_num
+    with Bar(steps, "step", done=trainer.progress.step) as bar:
+        watch = Watch(
+            trainer=trainer,
+            measure=partial(
+                evaluate, trainer.model, parts.eval_loader, parts.task, parts.n_eval, device=trainer.device
+            ),
+            main_indicator=parts.task.main_indicator,
+            folder=options.save_model_dir,
+            charset=parts.charset,
+            plan=EvaluationPlan.of(options.eval_batch_step),
+            steps=steps,
+            epochs=options.epoch_num,
+            print_every=options.print_batch_step,
+            journal=journal,
+            bar=bar,
+            interrupt=interrupt,
+        )
+        if trainer.progress.before is None:
+            watch.evaluate_base()
+        try:
+            fit(trainer, parts.train_loader, options.epoch_num, watch)
+        except (KeyboardInterrupt, RuntimeError) as stop:
+            if not interrupt.requested:
+                raise
+            watch.save_latest()
+            folder = options.save_model_dir
+            bar.say(f"stopped at step {trainer.progress.step}; go on with -o Global.checkpoints={folder}")
+            raise KeyboardInterrupt from stop
+
+
+def _settings(parts: Parts) -> dict[str, Any]:
+    """What the config resolved to, for people and for the record."""
+    options, trainer = parts.config.global_options, parts.trainer
+    steps_per_epoch = len(parts.train_loader)
+    parameters = [value for value in trainer.model.parameters() if value.requires_grad]
+    return {
+        "model": options.model_name or parts.config.architecture.algorithm or parts.config.architecture.model_type,
+        "form": form_of(trainer.model),
+        "parameters": sum(value.numel() for value in parameters),
+        "n_train": parts.n_train,
+        "n_eval": parts.n_eval,
+        "batch": parts.config.train.loader.batch_size_per_card,
+        "epochs": options.epoch_num,
+        "steps": steps_per_epoch * options.epoch_num,
+        "optimizer": parts.config.optimizer.name,
+        "schedule": parts.config.optimizer.lr.name,
+        "peak_lr": trainer.schedule.peak,
+        "warmup_steps": trainer.schedule.warmup_steps,
+        "last_lr": trainer.schedule(steps_per_epoch * options.epoch_num - 1),
+        "ema": options.ema_decay if options.use_ema else None,
+        "device": str(trainer.device),
+        "threads": torch.get_num_threads(),
+        "precision": str(trainer.precision).removeprefix("torch."),
+        "seed": options.seed,
+    }
+
+
+def _introduction(settings: dict[str, Any]) -> list[str]:
+    s = settings
+    ema = f", moving average {s['ema']}" if s["ema"] else ""
+    where = f"{s['device']} ({s['threads']} threads)" if s["device"] == "cpu" else s["device"]
+    return [
+        f"model: {s['model']}, {s['parameters']:,} parameters ({s['form']} form), on {where} in {s['precision']}",
+        f"data: {s['n_train']} samples an epoch for training, {s['n_eval']} for evaluation",
+        f"plan: {s['epochs']} epochs, {s['steps']} steps, total batch {s['batch']}; {s['optimizer']}, {s['schedule']} "
+        f"from {s['peak_lr']:.3g} to {s['last_lr']:.3g}, warm-up {s['warmup_steps']} steps{ema}",
+    ]

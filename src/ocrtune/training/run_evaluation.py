@@ -1,0 +1,57 @@
+"""Metrics of a config's model on the config's ``Eval`` set, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ocrtune.config.schema import GlobalOptions, RunConfig
+from ocrtune.core.charset import Charset
+from ocrtune.data.labels import read_splits
+from ocrtune.data.loader import build_loader
+from ocrtune.models.build import build_model
+from ocrtune.training.checkpoint import BEST, load_checkpoint_weights
+from ocrtune.training.evaluate import evaluate
+from ocrtune.training.precision import choose_device
+from ocrtune.training.start import load_start, read_charset
+from ocrtune.training.tasks.build import build_task
+
+
+def evaluate_config(
+    config: RunConfig, *, device: str | None = None, say: Callable[[str], None] = print
+) -> dict[str, float]:
+    """Every metric on the ``Eval`` samples of ``config``, those of ``holdout`` included.
+
+    The weights are those of ``Global.checkpoints`` (a run folder means its best, a file means that file), else of
+    ``Global.pretrained_model``. device: as PyTorch spells it; None takes a GPU if there is one.
+    Raises ConfigError, DataError or WeightsError.
+    """
+    options = config.global_options
+    charset = read_charset(config)
+    task = build_task(config, charset)
+    kind = config.architecture.model_type
+    labels = config.eval.dataset
+    source = labels if labels.label_file_list else config.train.dataset  # training labels only where holdout needs them
+    _, samples = read_splits(source, labels, kind, options.seed)
+    loader = build_loader(samples, config.eval, task=kind, seed=options.seed, training=False, charset=charset)
+    model = build_model(config.architecture, charset)
+    _load(model, options, charset, say)
+    model = model.to(choose_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return evaluate(model, loader, task, len(samples))
+
+
+def _load(model: nn.Module, options: GlobalOptions, charset: Charset | None, say: Callable[[str], None]) -> None:
+    if options.checkpoints is None:
+        load_start(model, options, charset, say)
+        return
+    path = checkpoint_file(options.checkpoints)
+    score = load_checkpoint_weights(model, path)
+    say(f"weights: {path}" + (f", epoch {score.epoch}, step {score.step}" if score else ""))
+
+
+def checkpoint_file(checkpoints: Path) -> Path:
+    """The weights file that ``Global.checkpoints`` means."""
+    return checkpoints / BEST if checkpoints.is_dir() else checkpoints

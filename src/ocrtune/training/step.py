@@ -1,0 +1,87 @@
+"""One step of gradient descent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from ocrtune.config.schema import OptimizerOptions
+from ocrtune.core.errors import Problem, TrainingError
+from ocrtune.core.records import Batch
+from ocrtune.training.batches import images_on, targets_on
+from ocrtune.training.checkpoint import Progress
+from ocrtune.training.ema import WeightAverage
+from ocrtune.training.optim import clip_gradients, set_rate
+from ocrtune.training.precision import autocast
+from ocrtune.training.schedule import Schedule
+
+_PATIENCE = 5  # steps in a row without a finite loss before training stops
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """losses: the total under "loss" and the parts, by name. rate: the learning rate used.
+
+    skipped: why the step changed nothing ("" when it did).
+    """
+
+    losses: dict[str, float]
+    rate: float
+    batch: Batch
+    skipped: str = ""
+
+
+@dataclass
+class Trainer:
+    """A model and everything that changes it. ``progress`` moves with every step."""
+
+    model: nn.Module
+    loss: nn.Module
+    optimizer: torch.optim.Optimizer
+    options: OptimizerOptions
+    schedule: Schedule
+    device: torch.device
+    precision: torch.dtype = torch.float32
+    average: WeightAverage | None = None
+    progress: Progress = field(default_factory=Progress)
+    _failures: int = field(default=0, init=False)
+
+    def step(self, batch: Batch) -> StepResult:
+        """Learn from ``batch``.
+
+        A loss or gradient that is not a finite number changes nothing; after five such steps in a row TrainingError
+        names the samples.
+        """
+        rate = self.schedule(self.progress.step)
+        set_rate(self.optimizer, rate)
+        targets = targets_on(batch, self.device)
+        with autocast(self.device, self.precision):
+            outputs = self.model(images_on(batch, self.device), targets)
+        parts = self.loss(outputs, targets)
+        losses = {name: float(value.detach()) for name, value in parts.items()}
+        self.optimizer.zero_grad(set_to_none=True)
+        skipped = "" if math.isfinite(losses["loss"]) else "the loss is not a number"
+        if not skipped:
+            parts["loss"].backward()
+            norm = clip_gradients(self.model.parameters(), self.options)
+            skipped = "" if norm is None or bool(torch.isfinite(norm)) else "the gradient is not a number"
+        if not skipped:
+            self.optimizer.step()
+            if self.average is not None:
+                self.average.update(self.model)
+        self.progress.step += 1
+        self._count(skipped, batch)
+        return StepResult(losses, rate, batch, skipped)
+
+    def _count(self, skipped: str, batch: Batch) -> None:
+        self._failures = self._failures + 1 if skipped else 0
+        if self._failures < _PATIENCE:
+            return
+        where = f"step {self.progress.step}"
+        samples = ", ".join(sample.source for sample in batch.samples)
+        what = f"{skipped}, {_PATIENCE} steps in a row; the last batch: {samples}"
+        fix = "lower Optimizer.lr.learning_rate, set Optimizer.clip_norm_global, or look at these samples"
+        raise TrainingError(Problem(where, what, fix))

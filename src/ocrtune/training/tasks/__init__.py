@@ -1,0 +1,1 @@
+"""What differs between detection and recognition: from a model's outputs to metrics."""

@@ -1,0 +1,41 @@
+"""Text recognition: CTC logits -> text -> accuracy and error rates against the raw label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ocrtune.codec.ctc import CTCCodec
+from ocrtune.core.records import Batch
+from ocrtune.metrics.recognition import RecMetric
+
+
+class RecognitionTask:
+    """Reads ``ctc`` (N, T, C) logits."""
+
+    def __init__(self, codec: CTCCodec, metric: RecMetric):
+        self._codec = codec
+        self._metric = metric
+
+    @property
+    def main_indicator(self) -> str:
+        """The metric that picks the best checkpoint."""
+        return self._metric.main_indicator
+
+    def reset(self) -> None:
+        """Begin a new evaluation."""
+        self._metric.reset()
+
+    def update(self, outputs: Mapping[str, Tensor], batch: Batch) -> None:
+        """Read and score the texts of one batch."""
+        logits = outputs["ctc"].float()
+        best, classes = logits.max(dim=2)
+        probabilities = torch.exp(best - torch.logsumexp(logits, dim=2))
+        results = self._codec.decode_steps(classes.cpu().numpy(), probabilities.cpu().numpy())
+        self._metric.update(results, batch.samples)
+
+    def compute(self) -> dict[str, float]:
+        """accuracy (with and without spaces), cer and the others."""
+        return self._metric.compute()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from ocrtune.core.errors import DataError, Problem
 from ocrtune.core.records import Image
+from ocrtune.data.image_file import read_image as _read
 
 EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -39,15 +37,5 @@ def list_images(source: Path, exclude: Path | None = None) -> list[Path]:
 
 
 def read_image(path: Path) -> Image:
-    """(H, W, 3) uint8 BGR, turned upright by its EXIF tag, any file name; transparency is dropped.
-
-    Raises DataError when the file cannot be read or decoded.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise DataError(Problem(str(path), f"cannot be read ({error.strerror})")) from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise DataError(Problem(str(path), "cannot be decoded as an image", "is the file complete?"))
-    return np.asarray(image, np.uint8)
+    """(H, W, 3) uint8 BGR, turned upright by its EXIF tag; DataError when it cannot be read or decoded."""
+    return _read(path, "image")

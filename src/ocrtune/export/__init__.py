@@ -1,0 +1,1 @@
+"""From a trained model to one ONNX file that gives the same answers, and the proof that it does."""

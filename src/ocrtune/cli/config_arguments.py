@@ -37,6 +37,11 @@ def add_override_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """``--device``."""
+    parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ...; default: a GPU when there is one")
+
+
 def overrides_of(arguments: argparse.Namespace) -> list[str]:
     """All ``-o`` values in order; PaddleOCR's ``-o a=1 b=2`` is understood too."""
     return [override for group in arguments.override for override in group]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from ocrtune.cli.config_arguments import add_config_arguments, load, overrides_of
+from ocrtune.cli.config_arguments import add_config_arguments, add_device_argument, load, overrides_of
 from ocrtune.core.errors import ConfigError, Problem
+
+_CONFIG = "config.yml"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,8 +25,50 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "default: the best checkpoint of RUN, or Global.pretrained_model of the config",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the metrics to this file as well")
+    add_device_argument(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    raise ConfigError(Problem("eval", "unfinished"))
+    path, start = _config_file(arguments), _start(arguments)
+    from ocrtune.training.run import evaluate_config
+
+    needed = ("Eval",) if arguments.run_folder and not arguments.weights else ("Global", "Eval")
+    config = load(path, [*overrides_of(arguments), *start], needed)
+    metrics = evaluate_config(config, device=arguments.device)
+    print(_table(metrics))
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(dict(metrics), indent=2) + "\n", encoding="utf-8")
+        print(f"wrote {arguments.json}")
+
+
+def _config_file(arguments: argparse.Namespace) -> Path:
+    """The config of RUN, or the file or recipe after ``-c``; exactly one of them must be given."""
+    if (arguments.run_folder is None) == (arguments.config is None):
+        raise ConfigError(Problem("eval", "expected a run folder or -c, one of them", "ocrtune eval --help"))
+    if arguments.run_folder is None:
+        from ocrtune.config.recipes import find_config
+
+        return find_config(arguments.config)
+    path: Path = arguments.run_folder / _CONFIG
+    if not path.is_file():
+        what = f"not a run folder: it has no {_CONFIG}"
+        raise ConfigError(Problem(str(arguments.run_folder), what, "give the folder that 'ocrtune train' wrote"))
+    return path
+
+
+def _start(arguments: argparse.Namespace) -> list[str]:
+    """The overrides that make ``Global`` name the weights to measure."""
+    if arguments.weights:
+        return ["Global.checkpoints=", f"Global.pretrained_model={json.dumps(arguments.weights)}"]
+    if arguments.run_folder is not None:
+        return [f"Global.checkpoints={json.dumps(str(arguments.run_folder))}", "Global.pretrained_model="]
+    return []
+
+
+def _table(metrics: Mapping[str, float]) -> str:
+    width = max(map(len, metrics))
+    return "\n".join(
+        f"{name:<{width}}  {value:.0f}" if float(value).is_integer() and value > 1 else f"{name:<{width}}  {value:.4f}"
+        for name, value in metrics.items()
+    )

@@ -16,14 +16,16 @@ def check_files(
 ) -> None:
     """Note every file that is named but missing; values of a wrong type are left to the strict parsing.
 
-    sections: of ``Global``, ``Train``, ``Eval``, those whose files are needed now.
+    sections: of ``Global``, ``Train``, ``Eval``, those whose files are needed now; ``Eval`` without label files of its
+    own (``holdout``) needs those of ``Train``.
     pretrained: names of the catalogue that ``pretrained_model`` may have.
     """
     if "Global" in sections and isinstance(raw.get("Global"), Mapping):
         _check_global(raw["Global"], pretrained, findings)
-    for section in ("Train", "Eval"):
-        dataset = raw[section].get("dataset") if isinstance(raw.get(section), Mapping) else None
-        if section in sections and isinstance(dataset, Mapping):
+    datasets = {section: _dataset(raw, section) for section in ("Train", "Eval")}
+    held_out = "Eval" in sections and not datasets["Eval"].get("label_file_list")
+    for section, dataset in datasets.items():
+        if section in sections or held_out:
             _check_dataset(dataset, f"{section}.dataset", findings)
 
 
@@ -33,6 +35,11 @@ def find_weights(name: str) -> Path | None:
         if path.exists():
             return path
     return None
+
+
+def _dataset(raw: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    dataset = raw[section].get("dataset") if isinstance(raw.get(section), Mapping) else None
+    return dataset if isinstance(dataset, Mapping) else {}
 
 
 def _check_global(options: Mapping[str, Any], pretrained: Collection[str], findings: Findings) -> None:

@@ -143,8 +143,12 @@ def test_files_are_checked_only_where_they_are_needed(tmp_path: Path) -> None:
     path = write_toy(tmp_path)
     (tmp_path / "train.txt").unlink()
     assert load_config(path, registries=toy_registries(), files_of=("Global",)).config
-    with pytest.raises(ConfigError, match="no label file"):
-        load_config(path, registries=toy_registries())
+    for sections in (("Train",), ("Eval",)):  # Eval's holdout is a share of Train's files
+        with pytest.raises(ConfigError, match="no label file"):
+            load_config(path, registries=toy_registries(), files_of=sections)
+    (tmp_path / "val.txt").touch()
+    own = [f"Eval.dataset.label_file_list={tmp_path}/val.txt"]
+    assert load_config(path, own, toy_registries(), files_of=("Eval",)).config
 
 
 def test_samplers(tmp_path: Path) -> None:

@@ -68,16 +68,13 @@ def restore_batchnorm_(model: nn.Module, images: Iterable[Tensor] | None) -> nn.
     if form_of(model) == "training":
         raise ValueError("restore_batchnorm_ is for folded models; a training model has its BatchNorm")
     pairs = [pair for module in model.modules() for pair in _pairs(module) if isinstance(pair.norm, nn.Identity)]
-    statistics = None if images is None else _measure(model, {pair.convolution for pair in pairs}, images)
+    statistics = {} if images is None else _measure(model, {pair.convolution for pair in pairs}, images)
     for pair in pairs:
         convolution = pair.convolution
-        norm = nn.BatchNorm2d(convolution.out_channels, device=convolution.weight.device)
-        if statistics is None:
-            mean, variance = torch.zeros_like(norm.bias), torch.ones_like(norm.bias)
-        elif convolution in statistics:
+        norm = nn.BatchNorm2d(convolution.out_channels).to(convolution.weight)
+        mean, variance = torch.zeros_like(norm.bias), torch.ones_like(norm.bias)
+        if convolution in statistics:  # not so in heads that only training uses: they keep their fresh scale
             mean, variance = statistics[convolution].mean_and_variance()
-        else:  # not part of the eval function: a training-only head keeps its fresh scale
-            mean, variance = torch.zeros_like(norm.bias), torch.ones_like(norm.bias)
         _set_identity_(norm, mean, variance)
         _drop_added_bias_(convolution, norm)
         pair.set_norm(norm)
@@ -197,15 +194,17 @@ def _measure(model: nn.Module, convolutions: set[Convolution], images: Iterable[
     def record(layer: Convolution, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         moments.setdefault(layer, _Moments()).add(output)
 
+    measured = False
     hooks = [layer.register_forward_hook(record) for layer in convolutions]
     try:
         with _evaluating(model):
             for batch in images:
                 model(batch)
+                measured = True
     finally:
         for hook in hooks:
             hook.remove()
-    if not moments:
+    if not measured:
         raise ValueError("no images were given to measure the statistics on")
     for found in moments.values():
         if not torch.isfinite(torch.cat(found.mean_and_variance())).all():

@@ -42,20 +42,19 @@ def torch_names(tensors: Tensors) -> dict[str, NDArray[Any]]:
     return renamed
 
 
-def choose_prefix(tensors: Tensors, wanted: Tensors, where: str) -> tuple[str, str | None]:
-    """(prefix to strip, note) such that most of ``wanted`` is found with its number of values.
+def choose_prefix(tensors: Tensors, sizes: Mapping[str, int], where: str) -> tuple[str, str | None]:
+    """(prefix to strip, note) such that most of the model is found; ``sizes``: its tensors and their numbers of values.
 
     Checkpoints of distillation hold several models. When two fit equally well, the first of Student, Student2, Teacher
     is taken, as PaddleOCR's documents do, and the note says so. WeightsError when no prefix fits anything.
     """
-    sizes = {name: value.size for name, value in wanted.items()}
     candidates = ["", *(p for p in (*_PREFIXES, *_WRAPPERS) if any(name.startswith(p) for name in tensors))]
     fits = {
         p: sum(p + name in tensors and tensors[p + name].size == n for name, n in sizes.items()) for p in candidates
     }
     best = max(fits.values())
     if best == 0:
-        what = f"no tensor of the file fits the model; the file has {_examples(tensors)}, the model {_examples(wanted)}"
+        what = f"no tensor of the file fits the model; the file has {_examples(tensors)}, the model {_examples(sizes)}"
         raise WeightsError(Problem(where, what, "the Architecture section belongs to other weights"))
     equal = [prefix for prefix in candidates if fits[prefix] == best]
     note = None
@@ -96,6 +95,6 @@ def plan_by_name(
     return plan, problems
 
 
-def _examples(tensors: Tensors) -> str:
+def _examples(tensors: Mapping[str, Any]) -> str:
     names = list(tensors)
     return f"{len(names)} tensors such as {', '.join(names[:2])}"

@@ -92,7 +92,7 @@ def _from_names(
     if named.layout == "torch":
         to_form_(draft, _form_fitting(draft, set(tensors)))
     traced = trace(draft)
-    prefix, note = choose_prefix(tensors, dict(draft.named_parameters()), dictionaries.where)
+    prefix, note = choose_prefix(tensors, {k: v.numel() for k, v in draft.named_parameters()}, dictionaries.where)
     plan, problems = plan_by_name(draft, traced, tensors, prefix, named.layout == "paddle", dictionaries)
     if problems and not allow_partial:
         raise WeightsError(problems)

@@ -6,6 +6,8 @@ into one warp gives the same geometry at a fraction of the time and without repe
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from ocrtune.core.records import Image, Polygon
 Matrix = NDArray[np.float64]
 
 _MARGIN = 2
+_SKETCH = 64
 
 
 class Canvas:
@@ -31,6 +34,7 @@ class Canvas:
         self._scale = 1.0
         self._coarsest = 1.0
         self._fill: tuple[int, int, int] = (0, 0, 0)
+        self._recolour: list[Callable[[Image], Image]] = []
         self.size: tuple[int, int] = (image.shape[1], image.shape[0])
 
     def apply(
@@ -53,11 +57,26 @@ class Canvas:
         self._pending = True
         self.size = size
 
+    def recolour(self, change: Callable[[Image], Image]) -> None:
+        """Add a change of each pixel by itself; it is made when the pixels are asked for, on those that are seen."""
+        if self._pending:
+            self.pixels()
+        self._recolour.append(change)
+
+    def sketch(self) -> Image:
+        """Every few pixels of the image, at least 64 of them per side where there are so many; for its colours."""
+        image = self.pixels()
+        step = max(min(image.shape[:2]) // _SKETCH, 1)
+        return np.ascontiguousarray(image[::step, ::step])
+
     def pixels(self) -> Image:
         """The image, (H, W, 3) uint8, with every pending change applied."""
         if self._pending:
             self._image = self._render()
             self._matrix, self._pending, self._scale, self._coarsest = np.eye(3), False, 1.0, 1.0
+        else:
+            self._image = _recoloured(self._image, self._recolour)
+        self._recolour = []
         return self._image
 
     def _render(self) -> Image:
@@ -65,14 +84,22 @@ class Canvas:
         share = min(self._coarsest / self._scale, 1.0)
         small = (max(round(width * share), 1), max(round(height * share), 1))
         shrink = np.diag([small[0] / width, small[1] / height, 1.0])
-        image = warp(self._image, shrink @ self._matrix, small, self._fill)
+        image = warp(self._image, shrink @ self._matrix, small, self._fill, self._recolour)
         if small == self.size:
             return image
         return np.asarray(cv2.resize(image, self.size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def warp(image: Image, matrix: Matrix, size: tuple[int, int], fill: tuple[int, int, int] = (0, 0, 0)) -> Image:
-    """``image`` through ``matrix`` (edge coordinates, source to result) into ``size`` (width, height), bilinear.
+def warp(
+    image: Image,
+    matrix: Matrix,
+    size: tuple[int, int],
+    fill: tuple[int, int, int] = (0, 0, 0),
+    recolour: Sequence[Callable[[Image], Image]] = (),
+) -> Image:
+    """``image``, recoloured, through ``matrix`` into ``size`` (width, height), bilinear.
+
+    matrix: (3, 3), edge coordinates, source to result.
 
     Only the part of the source that is seen is read; where the result is less than half as large as the source, that
     part is first averaged down by a whole factor, so that thin strokes do not vanish.
@@ -87,11 +114,18 @@ def warp(image: Image, matrix: Matrix, size: tuple[int, int], fill: tuple[int, i
         reduced = (-(-region.shape[1] // factor), -(-region.shape[0] // factor))
         matrix = matrix @ np.diag([region.shape[1] / reduced[0], region.shape[0] / reduced[1], 1.0])
         region = np.asarray(cv2.resize(region, reduced, interpolation=cv2.INTER_AREA), np.uint8)
+    region = _recoloured(region, recolour)
     centred = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
     if np.allclose(centred[2, :2], 0):
         affine = centred[:2] / centred[2, 2]
         return np.asarray(cv2.warpAffine(region, affine, size, flags=cv2.INTER_LINEAR, borderValue=fill), np.uint8)
     return np.asarray(cv2.warpPerspective(region, centred, size, flags=cv2.INTER_LINEAR, borderValue=fill), np.uint8)
+
+
+def _recoloured(image: Image, changes: Sequence[Callable[[Image], Image]]) -> Image:
+    for change in changes:
+        image = change(image)
+    return image
 
 
 def translation(x: float, y: float) -> Matrix:

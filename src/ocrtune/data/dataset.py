@@ -55,7 +55,7 @@ class TrainingDataset(Dataset["Item | DataError"]):
                 item.tensor = _last_step(item)
         except DataError as error:
             return error
-        item.canvas, item.draw = None, None
+        item.canvas, item.draw, item.maps = None, None, None
         return item
 
     def _item(self, index: int, epoch: int) -> Item:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ocrtune.codec.db import DBMaps
 from ocrtune.core.charset import Charset
 from ocrtune.core.records import Image, Polygon, Sample
 from ocrtune.data.canvas import Canvas, Matrix, move_polygon
@@ -33,6 +34,7 @@ class Item:
     float32 once normalised. polygons: (K, 2) float32 pixels each; ignore and texts run alongside.
     text: recognition label. targets: what the loss sees, by name. epoch: 0-based.
     frame: size that the sampler asks of the recognition tensor; None leaves it to the transforms.
+    maps: the DB maps last encoded, with the settings they were made by, so that two transforms share one encoding.
     draw: another item of the set, prepared by the first transforms, for those that mix samples.
     """
 
@@ -46,6 +48,7 @@ class Item:
     targets: dict[str, Any] = field(default_factory=dict)
     epoch: int = 0
     frame: Frame | None = None
+    maps: tuple[tuple[float, int], DBMaps] | None = None
     draw: Callable[[np.random.Generator], Item] | None = None
 
     @property
@@ -68,10 +71,12 @@ class Item:
         """Move pixels and polygons together; see :meth:`Canvas.apply`."""
         assert self.canvas is not None, "DecodeImage comes first"
         self.canvas.apply(matrix, size, scale, fill)
+        self.maps = None
         self.polygons = [move_polygon(polygon, matrix) for polygon in self.polygons]
 
     def keep(self, indices: list[int]) -> None:
         """Only the text instances at ``indices``."""
+        self.maps = None
         self.polygons = [self.polygons[i] for i in indices]
         self.texts = [self.texts[i] for i in indices]
         self.ignore = self.ignore[indices] if indices else np.zeros(0, bool)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -35,22 +37,25 @@ class ColorJitter:
         self.options = options
 
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
-        image = item.image
+        assert item.canvas is not None, "DecodeImage comes first"
+        sketch = item.canvas.sketch()  # enough to know the mean grey that contrast turns about
         for step in rng.permutation(4):
-            image = self._change(image, int(step), rng)
-        item.image = image
+            change = self._change(sketch, int(step), rng)
+            if change is not None:
+                sketch = change(sketch)
+                item.canvas.recolour(change)
 
-    def _change(self, image: Image, step: int, rng: np.random.Generator) -> Image:
+    def _change(self, sketch: Image, step: int, rng: np.random.Generator) -> Callable[[Image], Image] | None:
         strength = (self.options.brightness, self.options.contrast, self.options.saturation, self.options.hue)[step]
         if strength == 0:
-            return image
+            return None
         if step == 3:
-            return shift_hue(image, rng.uniform(-strength, strength))
+            return partial(shift_hue, share=rng.uniform(-strength, strength))
         factor = rng.uniform(max(0.0, 1 - strength), 1 + strength)
         if step == 2:
-            return blend_grey(image, factor)
-        centre = 0.0 if step == 0 else round(float(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean()))
-        return stretch(image, factor, centre)
+            return partial(blend_grey, factor=factor)
+        centre = 0.0 if step == 0 else round(float(cv2.cvtColor(sketch, cv2.COLOR_BGR2GRAY).mean()))
+        return partial(stretch, factor=factor, centre=centre)
 
 
 def stretch(image: Image, factor: float, centre: float) -> Image:

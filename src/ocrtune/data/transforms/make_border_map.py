@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocrtune.codec.db import encode_maps
+from ocrtune.data.db_maps import maps_of, shrink_ratio_at
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
@@ -39,18 +39,8 @@ class MakeBorderMap:
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
         options = self.options
         ratio = shrink_ratio_at(item.epoch, options.shrink_ratio, options.total_epoch, options.dynamic_shrink)
-        maps = encode_maps(
-            item.polygons,
-            item.ignore.tolist(),
-            item.image.shape[:2],
-            shrink_ratio=ratio,
-            thresh_min=options.thresh_min,
-            thresh_max=options.thresh_max,
+        maps = maps_of(item, ratio)
+        item.targets["threshold_map"] = (
+            maps.threshold_map * (options.thresh_max - options.thresh_min) + options.thresh_min
         )
-        item.targets["threshold_map"] = maps.threshold_map
         item.targets["threshold_mask"] = maps.threshold_mask
-
-
-def shrink_ratio_at(epoch: int, ratio: float, total_epoch: int | None, dynamic: bool) -> float:
-    """The ratio of a 0-based epoch: grows by 0.2 over ``total_epoch`` when ``dynamic``, else stays."""
-    return ratio + 0.2 * min(epoch / total_epoch, 1.0) if dynamic and total_epoch else ratio

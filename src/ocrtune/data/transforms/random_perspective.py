@@ -17,7 +17,8 @@ _NEAREST = 0.5
 class RandomPerspectiveOptions:
     """prob: how often. scale: the size factor is drawn from 1 - scale to 1 + scale. shear: degrees, drawn from
     -shear to shear for x and for y. perspective: drawn from -perspective to perspective, per pixel of distance from
-    the centre. fit_output: enlarge the canvas so that the whole page stays visible. fill_value: colour (BGR) around the page."""
+    the centre. fit_output: enlarge the canvas so that the whole page stays visible. fill_value: colour (BGR) around
+    the page."""
 
     prob: float = 0.5
     scale: float = 0.0

@@ -1,0 +1,1 @@
+"""What is looked at before training starts, so that a run does not fail, or quietly learn rubbish, hours later."""

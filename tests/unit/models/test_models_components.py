@@ -19,8 +19,6 @@ TOKENS = torch.tensor([[2, 5, 6, 3, 0], [2, 7, 3, 0, 0]])
 LABELS = {"nrtr": TOKENS, "length": torch.tensor([2, 1])}
 STRIDES = {1: 8, 2: 16, 4: 24, 8: 32}  # relative to the finest map: channels
 MAPS = [torch.randn(2, channels, 16 // stride, 24 // stride) for stride, channels in STRIDES.items()]
-    torch.randn(2, channels, 16 // stride, 24 // stride) for channels, stride in ((8, 1), (16, 2), (24, 4), (32, 8))
-]
 PYRAMID = Pyramid(*(torch.randn(2, 32, 16 // stride, 24 // stride) for stride in (1, 1, 2, 4)))
 COLUMNS = torch.randn(2, 16, 1, 10)
 IMAGE = torch.randn(2, 3, 32, 64)

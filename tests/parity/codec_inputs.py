@@ -66,13 +66,12 @@ def real_polygons(label_file: Path, line: int, factor: float) -> tuple[np.ndarra
 
 
 def noise_map(seed: int, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) uint8 blobs between 0 and 255."""
+    """(H, W) uint8: blobs of 255 with soft edges and holes, 0 between them."""
     noise = np.random.default_rng(seed).integers(0, 256, size).astype(np.float64)
     for axis in (0, 1):
         for _ in range(6):
             noise = (np.roll(noise, 1, axis) + noise + np.roll(noise, -1, axis)) / 3
-    low, high = noise.min(), noise.max()
-    return np.round((noise - low) / (high - low) * 255).astype(np.uint8)
+    return np.round(np.clip((noise - noise.mean()) / noise.std() + 0.5, 0, 1) * 255).astype(np.uint8)
 
 
 def ctc_case(seed: int) -> np.ndarray:

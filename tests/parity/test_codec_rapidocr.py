@@ -32,7 +32,7 @@ def test_recognition_tensor(size):
 
 @pytest.mark.parametrize("name", MAPS)
 def test_boxes(name):
-    """Same rectangles; rapidocr starts some at another corner and merges pieces where we drop a torn box."""
+    """Same rectangles; rapidocr starts some of them at another corner."""
     prob = ARRAYS[f"decode|{name}|map"].astype(np.float32) / np.float32(255)
     height, width = (int(side) for side in ARRAYS[f"decode|{name}|size"])
     post = {"thresh": 0.3, "box_thresh": 0.5, "unclip_ratio": 1.6}

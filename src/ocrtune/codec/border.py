@@ -37,11 +37,11 @@ def _implementation() -> Callable[..., None]:
         import numba
     except ImportError:
         return raise_with_numpy
-    settings = {"nogil": True, "error_model": "numpy"}
+    compiled: Callable[..., None]
     try:
-        compiled: Callable[..., None] = numba.njit(cache=True, **settings)(raise_with_loops)
+        compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(raise_with_loops)
     except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        compiled = numba.njit(**settings)(raise_with_loops)
+        compiled = numba.njit(nogil=True, error_model="numpy")(raise_with_loops)
     return compiled
 
 

@@ -22,7 +22,7 @@ from ocrtune.codec.crop import min_area_quad
 from ocrtune.codec.image import DetPreprocess as DetPreprocess
 from ocrtune.codec.image import Scale
 from ocrtune.codec.registry import postprocessors
-from ocrtune.core.geometry import area, order_clockwise, perimeter
+from ocrtune.core.geometry import area, perimeter
 from ocrtune.core.records import DetectionResult, Polygon
 
 Map = NDArray[np.float32]
@@ -94,11 +94,13 @@ def _draw_shrunk(polygon: Polygon, shrink_ratio: float, min_text_size: int, shri
     When shrinking tears the text apart, larger multiples of the ratio (which shrink less) are tried.
     """
     extent = polygon.max(axis=0) - polygon.min(axis=0)
-    if area(polygon) < 1 or extent.min() < min_text_size:
+    surface = area(polygon)
+    if surface < 1 or extent.min() < min_text_size:
         return False
+    length = perimeter(polygon)
     shrunk: list[NDArray[np.int32]] = []
     for ratio in np.arange(shrink_ratio, 1, shrink_ratio):
-        shrunk = _offset(polygon, -area(polygon) * (1 - ratio**2) / perimeter(polygon))
+        shrunk = _offset(polygon, -surface * (1 - ratio**2) / length)
         if len(shrunk) == 1:
             break
     for part in shrunk:
@@ -108,9 +110,10 @@ def _draw_shrunk(polygon: Polygon, shrink_ratio: float, min_text_size: int, shri
 
 def _draw_border(polygon: Polygon, shrink_ratio: float, canvas: Map, mask: Map) -> None:
     """Mark the band around the outline: ``mask`` 1 inside the expanded text, ``canvas`` up to 1 on the outline."""
-    if len(polygon) < 3 or area(polygon) <= 0:
+    surface = area(polygon)
+    if surface <= 0:
         return
-    distance = area(polygon) * (1 - shrink_ratio**2) / perimeter(polygon)
+    distance = surface * (1 - shrink_ratio**2) / perimeter(polygon)
     expanded = _offset(polygon, distance)
     if not expanded:
         return
@@ -135,7 +138,8 @@ class DBPostProcess:
 
     The defaults are those of PaddleOCR's prediction and configs (its class defaults, 0.7 and 2.0, are used nowhere).
     On purpose different: past ``max_candidates`` the largest contours stay, while PaddleOCR keeps the first ones,
-    which are those at the bottom of the page; a polygon's corners start at the top left.
+    which are those at the bottom of the page; polygons start at the top left, like quads; and a quad turned by 45
+    degrees keeps its corners, while PaddleOCR's ordering by x + y and y - x repeats one of them or crosses its sides.
     """
 
     thresh: float = 0.3
@@ -156,7 +160,7 @@ class DBPostProcess:
     def __call__(self, prob: Map, scale: Scale) -> DetectionResult:
         """Boxes of the (H, W) probability map ``prob``, in the pixels of the image that ``scale`` came from.
 
-        Every quad is clockwise from the top left, with whole-number coordinates inside the image.
+        Every polygon is clockwise from the top left (the smallest x + y), in whole numbers inside the image.
         """
         polygons: list[Polygon] = []
         scores: list[float] = []
@@ -166,8 +170,7 @@ class DBPostProcess:
             if found is None:
                 continue
             polygon = _to_source(found[0], prob.shape, scale)
-            if self.box_type == "quad":
-                polygon = order_clockwise(polygon)
+            polygon = np.roll(polygon, -int(polygon.sum(axis=1).argmin()), axis=0)
             polygon = np.clip(polygon, 0, [scale.source_width - 1, scale.source_height - 1]).astype(np.float32)
             if self.box_type == "quad" and _is_thin(polygon):
                 continue
@@ -220,7 +223,7 @@ class DBPostProcess:
         grown = self._unclip(outline)
         if grown is None or min_area_quad(grown)[1] < self.min_size + 2:
             return None
-        return np.roll(grown, -int(grown.sum(axis=1).argmin()), axis=0).astype(np.float32), score
+        return grown.astype(np.float32), score
 
     def _unclip(self, polygon: NDArray[Any]) -> NDArray[np.int32] | None:
         """The polygon grown; None when it falls apart or has no area."""

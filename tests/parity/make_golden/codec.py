@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 import codec_inputs as inputs  # noqa: E402
 from import_paddleocr import use_checkout  # noqa: E402
 
-REAL_IMAGES = (("icdar2015", 0, 480), ("icdar2015", 7, 480), ("wire_markers", 0, 320), ("wire_markers", 40, 320))
+REAL_IMAGES = (("icdar2015", 7, 960), ("icdar2015", 12, 960), ("wire_markers", 0, 320), ("wire_markers", 40, 320))
 ENCODE_SIZE = (96, 128)
 
 
@@ -54,7 +54,7 @@ def probability_maps(shared: Path, onnx: Path) -> dict:
     from ppocr.data.imaug.operators import DetResizeForTest, NormalizeImage
 
     session = onnxruntime.InferenceSession(str(onnx), providers=["CPUExecutionProvider"])
-    maps = {f"noise{i}": (inputs.noise_map(i, (96, 128)), (191, 260)) for i in range(2)}
+    maps = {f"noise{i}": (inputs.noise_map(i, (160, 224)), (319, 460)) for i in range(2)}
     for name, line, side in REAL_IMAGES:
         path = (shared / name / "test.txt").read_text(encoding="utf-8").split("\n")[line].split("\t")[0]
         picture = cv2.imread(str(shared / name / path))

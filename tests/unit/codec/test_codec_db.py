@@ -1,5 +1,6 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 import shapely
@@ -110,6 +111,17 @@ def test_numba_and_numpy_draw_the_same_border(corners):
         border.raise_with_numpy(other, polygon, squared, -3, -5, 8.5)
         assert (one > start).any()
         assert np.abs(one - other).max() <= 1e-6
+
+
+def test_box_at_45_degrees_keeps_its_corners():
+    """Corners tie in x + y and in y - x; PaddleOCR's ordering loses one of them."""
+    prob = np.zeros((100, 100), np.float32)
+    cv2.fillPoly(prob, [np.array([[30, 50], [50, 30], [80, 60], [60, 80]])], 1.0)
+    (polygon,) = DBPostProcess()(prob, Scale(100, 100)).polygons
+    assert len(np.unique(polygon, axis=0)) == 4
+    assert shapely.Polygon(polygon).is_valid
+    assert shapely.LinearRing(polygon).is_ccw  # y grows downwards: clockwise on the page
+    assert iou(polygon, [[12, 50], [50, 12], [98, 60], [60, 98]]) > 0.9
 
 
 def page_of_squares(count):

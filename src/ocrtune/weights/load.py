@@ -90,7 +90,7 @@ def _from_names(
 ) -> tuple[Plan, Trace]:
     tensors = {k: v for k, v in torch_names(named.tensors).items() if not k.endswith("num_batches_tracked")}
     if named.layout == "torch":
-        to_form_(draft, _form_fitting(draft, set(tensors)))
+        to_form_(draft, _form_fitting(draft, named))
     traced = trace(draft)
     prefix, note = choose_prefix(tensors, {k: v.numel() for k, v in draft.named_parameters()}, dictionaries.where)
     plan, problems = plan_by_name(draft, traced, tensors, prefix, named.layout == "paddle", dictionaries)
@@ -101,12 +101,16 @@ def _from_names(
     return plan, traced
 
 
-def _form_fitting(model: nn.Module, names: set[str]) -> Form:
-    """The form whose parameters the file has by name; the model's own when none fits completely."""
+def _form_fitting(model: nn.Module, named: NamedTensors) -> Form:
+    """The form that the file says it is in, or the first whose parameters it has; else the model's own."""
     own = form_of(model)
-    for form in (own, *(f for f in FORMS if f != own)) if own == "training" else (own,):
+    if own != "training":
+        return own
+    if (stated := next((form for form in FORMS if form == named.form), None)) is not None:
+        return stated
+    for form in FORMS:
         candidate = to_form_(copy.deepcopy(model), form)
-        if names.issuperset(name for name, _ in candidate.named_parameters()):
+        if all(name in named.tensors for name, _ in candidate.named_parameters()):
             return form
     return own
 

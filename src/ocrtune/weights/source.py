@@ -28,10 +28,15 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class NamedTensors:
-    """A file of named tensors. layout: whose conventions for names and Linear weights it follows."""
+    """A file of named tensors.
+
+    layout: whose conventions for names and Linear weights it follows. form: of the model that was saved
+    (``models.fold``), where one of our files says it.
+    """
 
     tensors: Mapping[str, NDArray[Any]]
     layout: Literal["paddle", "torch"]
+    form: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,9 @@ def open_source(source: str | Path) -> Source:
         return Source(str(path), NamedTensors(read_pdparams(path), "paddle"), None)
     if path.suffix == ".safetensors":
         tensors, metadata = read_native(path)
-        return Source(str(path), NamedTensors(tensors, "torch"), charset_from_metadata(metadata, str(path)))
+        return Source(
+            str(path), NamedTensors(tensors, "torch", metadata.get("form")), charset_from_metadata(metadata, str(path))
+        )
     weights = read_onnx(path)
     return Source(str(path), weights, _charset_in(weights))
 

@@ -27,7 +27,6 @@ from ocrtune.models.fusion import Convolution, fused, set_weight_and_bias_
 
 Form = Literal["training", "release", "folded", "restored"]
 FORMS: tuple[Form, ...] = ("training", "release", "folded", "restored")
-_BIAS_FROM_NORM = "bias_from_norm"
 
 
 def form_of(model: nn.Module) -> Form:
@@ -123,10 +122,7 @@ def _fold_pair_(pair: _Pair) -> None:
     norm = pair.norm
     if not isinstance(norm, nn.BatchNorm2d):
         return
-    convolution = pair.convolution
-    if convolution.bias is None:
-        setattr(convolution, _BIAS_FROM_NORM, True)
-    set_weight_and_bias_(convolution, *fused(convolution, norm))
+    set_weight_and_bias_(pair.convolution, *fused(pair.convolution, norm))
     pair.set_norm(nn.Identity())
 
 

@@ -3,6 +3,8 @@
 PaddleOCR ``ppocr/modeling/backbones/rec_mv1_enhance.py`` at 79f652f5; PP-LCNet (Cui et al., 2021) is its ancestor.
 """
 
+# calling an nn.Module is untyped
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 from dataclasses import dataclass

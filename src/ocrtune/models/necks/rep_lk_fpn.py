@@ -3,6 +3,8 @@
 Dilated re-parameterisation is from UniRepLKNet (Ding et al., 2024). Source read at PaddleOCR's PP-OCRv6 release.
 """
 
+# calling an nn.Module is untyped
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 from collections.abc import Sequence

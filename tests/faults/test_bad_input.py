@@ -103,7 +103,9 @@ def empty_labels(folder: Path) -> list[str]:
 
 
 def outside_the_dictionary(folder: Path) -> list[str]:
-    return train_rec(folder, ["0.jpg\tabZ", "1.jpg\tabc", "2.jpg\tZZ", "3.jpg\taéa"])
+    (folder / "val.txt").write_text("0.jpg\tabc\n")
+    own = [f"Eval.dataset.label_file_list={folder}/val.txt", f"Eval.dataset.data_dir={folder}"]
+    return train_rec(folder, ["0.jpg\tabZ", "1.jpg\tabc", "2.jpg\tZZ", "3.jpg\taéa"], *own)
 
 
 def two_points(folder: Path) -> list[str]:
@@ -215,12 +217,12 @@ def eval_neither(folder: Path) -> list[str]:
 FAULTS = (
     Fault("missing image", missing_image, 1, ("labels.txt:2: no such image: ", "gone.jpg", "labels.txt:4: ")),
     Fault("image that is none", broken_image, 1, ("labels.txt:3: ", "2.jpg is not a readable image")),
-    Fault("truncated JPEG", truncated_image, 1, ("labels.txt:3: ", "2.jpg", "truncated")),
+    Fault("truncated JPEG", truncated_image, 1, ("labels.txt:3: ", "2.jpg is damaged")),
     Fault("line without tab", no_tab, 1, ("labels.txt:2: no tab between image and label: '1.jpg abc'",)),
     Fault("empty label file", empty_labels, 1, ("labels.txt: the label file is empty",)),
     Fault("invalid JSON", lambda folder: train_det(folder, "[{"), 1, ("labels.txt:4: the label is not valid JSON",)),
     Fault("polygon with two points", two_points, 1, ("labels.txt:4 text 1: the polygon has 2 points",)),
-    Fault("characters outside the dictionary", outside_the_dictionary, 1, ("'Z' 3", "'é' 1")),
+    Fault("characters outside the dictionary", outside_the_dictionary, 1, ("'Z' (U+005A) x 3", "'é' (U+00E9) x 1")),
     Fault("unknown key", unknown_key, 2, ("Global.epch_num: unknown key. did you mean 'epoch_num'?",)),
     Fault("wrong type", wrong_type, 2, ("Optimizer.lr.learning_rate: got 'fast', expected a number",)),
     Fault("missing dictionary", missing_dictionary, 2, ("Global.character_dict_path: no dictionary ", "gone.txt")),

@@ -14,6 +14,7 @@ from ocrtune.core.records import Image
 
 _TRANSPOSED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
+_WIDTH, _HEIGHT = 0x0100, 0x0101
 _TAIL = 64
 
 
@@ -36,20 +37,24 @@ def image_size(path: Path, source: str) -> tuple[int, int]:
     """(width, height) in pixels as :func:`read_image` would give them, read from the header; DataError without one."""
     try:
         with PilImage.open(path) as image:
-            width, height = image.size
-            turned = (
-                image.format in ("JPEG", "TIFF", "PNG", "WEBP") and image.getexif().get(_ORIENTATION) in _TRANSPOSED
-            )
+            tags = getattr(image, "tag_v2", {})  # of TIFF; the size that newer Pillow gives is turned already
+            width, height = int(tags.get(_WIDTH, image.width)), int(tags.get(_HEIGHT, image.height))
+            turned = _has_orientation(image) and image.getexif().get(_ORIENTATION) in _TRANSPOSED
     except (OSError, UnidentifiedImageError, ValueError) as error:
         raise DataError(Problem(source, f"{path} is not a readable image ({error})")) from error
     return (height, width) if turned else (width, height)
 
 
+def _has_orientation(image: PilImage.Image) -> bool:
+    """Whether there may be EXIF data; asking a PNG for them when its header has none would decode all of it."""
+    return image.format in ("JPEG", "TIFF", "WEBP") or (image.format == "PNG" and "exif" in image.info)
+
+
 def find_damage(path: Path) -> str:
     """Why the pixels of an image file are not all there; empty when they are.
 
-    OpenCV decodes a cut-off JPEG without a word, the lost part grey. A JPEG or PNG that ends with its end marker is
-    taken as whole; any other file is decoded.
+    OpenCV before version 5 decodes a cut-off JPEG without a word, the lost part grey. A JPEG or PNG that ends with
+    its end marker is taken as whole; any other file is decoded.
     """
     try:
         with path.open("rb") as file:

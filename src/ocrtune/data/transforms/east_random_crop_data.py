@@ -52,7 +52,7 @@ class EastRandomCropData:
         if self.options.keep_ratio:
             x_scale = y_scale = min(x_scale, y_scale)
         item.move(np.diag([x_scale, y_scale, 1.0]) @ translation(-left, -top), self.options.size, min(x_scale, y_scale))
-        used_width, used_height = max(int(width * x_scale), 1), max(int(height * y_scale), 1)
+        used_width, used_height = max(round(width * x_scale), 1), max(round(height * y_scale), 1)
         image = item.image
         image[used_height:] = 0
         image[:, used_width:] = 0
@@ -99,5 +99,6 @@ def _two_positions(runs: list[tuple[int, int]], rng: np.random.Generator) -> tup
 
 
 def _outside(polygon: Polygon, left: float, top: float, right: float, bottom: float) -> bool:
+    """Whether the polygon's bounding box has no area in common with the rectangle."""
     low, high = polygon.min(axis=0), polygon.max(axis=0)
-    return bool(high[0] < left or low[0] > right or high[1] < top or low[1] > bottom)
+    return bool(high[0] <= left or low[0] >= right or high[1] <= top or low[1] >= bottom)

@@ -58,7 +58,7 @@ class IaaAugmentOptions:
     @classmethod
     def parse(cls, raw: Any, where: str, findings: Findings) -> IaaAugmentOptions | None:
         """Each entry by its ``type``."""
-        if raw is None or (isinstance(raw, Mapping) and raw.get("augmenter_args") is None):
+        if not raw or raw == {"augmenter_args": None}:
             return cls()
         if (
             not isinstance(raw, Mapping)

@@ -16,13 +16,9 @@ from ocrtune.core.charset import Charset
 from ocrtune.weights.pdparams import read_pdparams, write_pdparams
 
 torch = pytest.importorskip("torch")
-from ocrtune.config.registries import Registries, read_components  # noqa: E402
-from ocrtune.config.schema import Architecture  # noqa: E402
-from ocrtune.core.options import Findings, parse_options  # noqa: E402
-from ocrtune.models.build import build_model  # noqa: E402
-from ocrtune.models.registry import backbones, heads, necks  # noqa: E402
 from ocrtune.weights import catalogue  # noqa: E402
 from ocrtune.weights.load import load_weights  # noqa: E402
+from ocrtune.weights.released import build_section  # noqa: E402
 
 pytestmark = pytest.mark.parity
 GOLDEN = Path(__file__).parent / "golden"
@@ -39,13 +35,8 @@ STUDENT = {  # PaddleOCR configs/det/ch_PP-OCRv2/ch_PP-OCRv2_det_student.yml
 
 
 def network(name):
-    raw = catalogue.find("PP-OCRv2_rec").architecture if name == "v2_rec" else STUDENT
-    findings = Findings()
-    registries = Registries(backbones=backbones, necks=necks, heads=heads)
-    sections = read_components({"Architecture": raw}, registries, findings)
-    architecture = parse_options(Architecture, sections["Architecture"], "Architecture", findings)
-    assert not findings.problems
-    return build_model(architecture, CHARSET if name == "v2_rec" else None)
+    section = catalogue.find("PP-OCRv2_rec").architecture if name == "v2_rec" else STUDENT
+    return build_section(section, CHARSET if name == "v2_rec" else None)
 
 
 @pytest.mark.parametrize("prefix", ["", "Student."])

@@ -57,7 +57,7 @@ def plan_by_order(traced: Trace, weights: OnnxWeights, dictionaries: Dictionarie
         group = layers[position : position + needed]
         reason = _refusal(module, group, name == traced.classifier)
         if reason is not None:
-            found = group[0].describe() if group else "the end of the file"
+            found = group[0].describe() if group else "no further layer"
             return plan, Mismatch(step + 1, found, f"{name} ({_describe(module)}){reason}")
         position += needed
         values, how = _values(module, group), None
@@ -70,7 +70,7 @@ def plan_by_order(traced: Trace, weights: OnnxWeights, dictionaries: Dictionarie
         _place(plan, name, module, values, how, dictionaries if name == traced.classifier else None)
         step += 1
     if position < len(layers):
-        return plan, Mismatch(step + 1, layers[position].describe(), "the end of the model")
+        return plan, Mismatch(step + 1, layers[position].describe(), "no further layer")
     plan.unexpected.extend(f"{name} {shape}" for name, shape in weights.leftover.items())
     return plan, None
 
@@ -92,20 +92,18 @@ def _refusal(module: nn.Module, group: list[OnnxLayer], classifier: bool) -> str
             return f", which has no {name}"
         shape = needed.pop(name)
         if shape != value.shape and not (classifier and shape[1:] == value.shape[1:]):
-            return f": {name} {shape} in the model, {value.shape} in the file"
+            return f", {name} {shape} instead of {value.shape}"
     if [name for name in needed if name != "bias"] or ("bias" in needed and kind not in ("conv", "conv_transpose")):
-        return f": the file has no {', '.join(needed)}"
+        return f", with {', '.join(needed)} that the file lacks"
     return _other_numbers(module, group[0].numbers)
 
 
 def _other_numbers(module: nn.Module, numbers: Mapping[str, float]) -> str | None:
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         stride = (numbers["stride_h"], numbers["stride_w"])
-        return (
-            None if tuple(module.stride) == stride else f": stride {module.stride} in the model, {stride} in the file"
-        )
+        return None if tuple(module.stride) == stride else f", stride {tuple(module.stride)} instead of {stride}"
     if isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)) and not np.isclose(module.eps, numbers["epsilon"], rtol=1e-3):
-        return f": epsilon {module.eps:g} in the model, {numbers['epsilon']:g} in the file"
+        return f", epsilon {module.eps:g} instead of {numbers['epsilon']:g}"
     return None
 
 

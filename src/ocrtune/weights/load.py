@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -73,7 +74,8 @@ def _from_onnx(
 ) -> tuple[Plan, Trace]:
     traced = trace(draft)
     in_file = sum(layer.kind == "batch_norm" for layer in weights.layers)
-    for form in ("release", "folded"):
+    forms: tuple[Literal["release", "folded"], ...] = ("release", "folded")
+    for form in forms if form_of(draft) == "training" else forms[1:]:
         if in_file < batch_norms(traced):
             fold_(draft, form)
             traced = trace(draft)
@@ -149,8 +151,8 @@ def _branches(absent: list[str], everything: list[str]) -> dict[str, str]:
 
 def _other_architecture(where: str, mismatch: Mismatch, weights: OnnxWeights, traced: Trace) -> Problem:
     what = (
-        f"the weights of another architecture: step {mismatch.step} is {mismatch.in_file} in the file, "
-        f"{mismatch.in_model} in the model. The file: {weights.summary()}. The model: {traced.summary()}"
+        f"the weights of another architecture: at step {mismatch.step} the file has {mismatch.in_file}, "
+        f"the model {mismatch.in_model}. The file: {weights.summary()}. The model: {traced.summary()}"
     )
     return Problem(where, what, "give the Architecture section that belongs to these weights")
 

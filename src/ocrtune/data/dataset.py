@@ -72,10 +72,9 @@ class TrainingDataset(Dataset["Item | DataError"]):
 class EvaluationDataset(Dataset["Evaluated | DataError"]):
     """Decode and preprocess; no labels, no randomness."""
 
-    def __init__(self, samples: Sequence[Sample], preprocess: DetPreprocess | RecPreprocess, ignore_orientation: bool):
+    def __init__(self, samples: Sequence[Sample], preprocess: DetPreprocess | RecPreprocess):
         self.samples = samples
         self.preprocess = preprocess
-        self.ignore_orientation = ignore_orientation
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -83,7 +82,7 @@ class EvaluationDataset(Dataset["Evaluated | DataError"]):
     def __getitem__(self, draw: Draw) -> Evaluated | DataError:
         sample = self.samples[draw.index]
         try:
-            image = read_image(sample.image_path, sample.source, self.ignore_orientation)
+            image = read_image(sample.image_path, sample.source)
             if isinstance(self.preprocess, DetPreprocess):
                 tensor, scale = self.preprocess(image)
                 return Evaluated(sample, tensor, scale)

@@ -21,7 +21,6 @@ from ocrtune.data.labels import LabelSet
 from ocrtune.data.pipeline import build_transforms
 from ocrtune.data.preprocess import preprocess_of
 from ocrtune.data.sampler import BatchPlan, EvaluationPlan, MultiScalePlan, PlainPlan, WidthBucketPlan
-from ocrtune.data.transforms.decode_image import DecodeImageOptions
 from ocrtune.data.transforms.rec_resize_img import RecResizeImgOptions
 
 _DEFAULT_HEIGHT = 48
@@ -112,13 +111,11 @@ def _tensor_height(options: DataOptions) -> int:
 
 
 def _evaluation_loader(labels: LabelSet, options: DataOptions, preprocess: DetPreprocess | RecPreprocess) -> Loader:
-    decode = [c.options for c in options.dataset.transforms if isinstance(c.options, DecodeImageOptions)]
-    ignore_orientation = bool(decode and decode[0].ignore_orientation)
     size = options.loader.batch_size_per_card
     if isinstance(preprocess, RecPreprocess) or size > 1:
         labels = labels.with_sizes()
     plan = EvaluationPlan(labels, size, preprocess)
-    dataset = EvaluationDataset(labels.samples, preprocess, ignore_orientation)
+    dataset = EvaluationDataset(labels.samples, preprocess)
     return Loader(dataset, plan, CollateEvaluation(), options.loader.num_workers)
 
 

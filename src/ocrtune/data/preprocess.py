@@ -37,6 +37,9 @@ def preprocess_of(eval_transforms: Sequence[Component]) -> DetPreprocess | RecPr
     recognition = _options(eval_transforms, RecResizeImgOptions)
     if decode is not None and decode.img_mode != "BGR":
         problems.append(Problem(_WHERE, "DecodeImage.img_mode is RGB", "evaluation and prediction use BGR"))
+    if decode is not None and decode.ignore_orientation:
+        what = "DecodeImage.ignore_orientation is true"
+        problems.append(Problem(_WHERE, what, "evaluation and prediction turn images as their EXIF data says"))
     if (resize is None) == (recognition is None):
         problems.append(Problem(_WHERE, "expected DetResizeForTest (detection) or RecResizeImg (recognition)"))
     if problems:

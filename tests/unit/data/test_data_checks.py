@@ -100,7 +100,7 @@ def test_sizes_follow_the_orientation(tmp_path: Path, suffix: str) -> None:
     height, width = read_image(path, "x").shape[:2]
     assert image_size(path, "x") == (width, height)
     assert suffix != "jpg" or (width, height) == (40, 60)
-    assert read_image(path, "x", ignore_orientation=True).shape == (40, 60, 3)
+    assert suffix != "jpg" or read_image(path, "x", ignore_orientation=True).shape == (40, 60, 3)
 
 
 def test_a_sound_recognition_set(rec_set: Path, charset: Charset) -> None:

@@ -49,6 +49,10 @@ def test_recognition() -> None:
         ((), r"expected DetResizeForTest \(detection\) or RecResizeImg \(recognition\)"),
         ((("DetResizeForTest", {}), ("RecResizeImg", {"image_shape": [3, 48, 320]})), "expected DetResizeForTest"),
         ((("DetResizeForTest", {}), ("ColorJitter", {})), "'ColorJitter' is not for evaluation. remove it from Eval"),
+        (
+            (("DecodeImage", {"ignore_orientation": True}), ("DetResizeForTest", {})),
+            "turn images as their EXIF data says",
+        ),
         ((("DecodeImage", {"img_mode": "RGB"}), ("DetResizeForTest", {})), "evaluation and prediction use BGR"),
     ],
 )

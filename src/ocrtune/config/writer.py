@@ -41,6 +41,8 @@ def _field(owner: Any, field: dataclasses.Field[Any]) -> Any:
     value = getattr(owner, field.name)
     if isinstance(owner, DatasetOptions) and field.name == "transforms":
         return [{item.name: _options(item)} for item in value]
+    if isinstance(owner, DatasetOptions) and field.name == "ratio_list" and len(set(value)) <= 1:
+        return value[0] if value else 1.0  # one number goes with any number of label files
     return to_yaml(value)
 
 

@@ -37,7 +37,7 @@ def write_native(path: Path | str, tensors: Mapping[str, NDArray[Any]], metadata
 
     path = Path(path)
     partial = path.with_name(f".{path.name}.partial")
-    content = save({name: np.ascontiguousarray(value) for name, value in tensors.items()}, dict(metadata))
+    content = save({name: np.asarray(value, order="C") for name, value in tensors.items()}, dict(metadata))
     try:
         with partial.open("wb") as stream:
             stream.write(content)

@@ -36,3 +36,12 @@ def test_a_changed_config_is_saved_as_changed(tmp_path: Path) -> None:
     changed = dataclasses.replace(config, global_options=dataclasses.replace(config.global_options, epoch_num=77))
     save_config(changed, tmp_path / "config.yml")
     assert load_config(tmp_path / "config.yml", registries=toy_registries()).config.global_options.epoch_num == 77
+
+
+def test_label_files_of_a_saved_config_can_be_replaced(tmp_path: Path) -> None:
+    config = load_config(write_toy(tmp_path), registries=toy_registries()).config
+    save_config(config, tmp_path / "config.yml")
+    files = f"[{tmp_path}/train.txt, {tmp_path}/train.txt]"
+    overrides = [f"{section}.dataset.label_file_list={files}" for section in ("Train", "Eval")]
+    changed = load_config(tmp_path / "config.yml", overrides, toy_registries()).config
+    assert changed.train.dataset.ratio_list == changed.eval.dataset.ratio_list == (1.0, 1.0)

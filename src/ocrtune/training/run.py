@@ -16,12 +16,12 @@ from torch import nn
 from ocrtune.codec.image import RecPreprocess
 from ocrtune.config.schema import RunConfig
 from ocrtune.core.charset import Charset
-from ocrtune.data.labels import read_splits
 from ocrtune.data.loader import Loader, build_loader
 from ocrtune.data.preprocess import preprocess_of
 from ocrtune.losses.build import build_loss
 from ocrtune.models.build import build_model
 from ocrtune.models.fold import form_of
+from ocrtune.training.data import checked_samples
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.interrupt import Interrupt
@@ -30,6 +30,7 @@ from ocrtune.training.loop import fit
 from ocrtune.training.optim import build_optimizer
 from ocrtune.training.precision import choose_device, choose_precision
 from ocrtune.training.result import RunResult
+from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
 from ocrtune.training.run_folder import prepare_folder
 from ocrtune.training.schedule import build_schedule
 from ocrtune.training.start import (
@@ -99,7 +100,6 @@ def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) 
     charset = read_charset(config)
     task = build_task(config, charset)
     kind = config.architecture.model_type
-    training, evaluation = read_splits(config.train.dataset, config.eval.dataset, kind, options.seed)
     model = build_model(config.architecture, charset)
     place = choose_device(device)
     loader = partial(
@@ -107,6 +107,7 @@ def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) 
     )
     preprocess = preprocess_of(config.eval.dataset.transforms)
     step = pixels_per_step(model, preprocess.image_shape[1]) if isinstance(preprocess, RecPreprocess) else 1
+    training, evaluation = checked_samples(config, charset, step, say)
     train_loader = loader(training, config.train, training=True, width_per_step=step)
     eval_loader = loader(evaluation, config.eval, training=False, preprocess=preprocess)
     if options.checkpoints is None:

@@ -14,7 +14,7 @@ from ocrtune.core.charset import Charset
 from ocrtune.core.errors import ConfigError, Problem
 from ocrtune.core.records import Batch
 from ocrtune.models.fold import form_of, restore_batchnorm_, to_form_
-from ocrtune.training.checkpoint import BEST, DICTIONARY, Progress, load_checkpoint_weights, load_state
+from ocrtune.training.checkpoint import BEST, DICTIONARY, Progress, load_state
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.step import Trainer
 from ocrtune.weights.load import load_weights
@@ -26,16 +26,17 @@ _STATISTICS_IMAGES = 256  # images that the statistics of restored BatchNorms ar
 def read_charset(config: RunConfig) -> Charset | None:
     """The dictionary of a recognition run, None for detection.
 
-    ``character_dict_path`` when given; else the one beside the checkpoint, else the one inside the weights.
+    The one in the run folder that ``checkpoints`` means; else ``character_dict_path``; else the one inside the weights.
     """
     options = config.global_options
     if config.architecture.model_type == "det":
         return None
-    if options.character_dict_path is not None:
-        return Charset.from_file(options.character_dict_path, options.use_space_char)
     if options.checkpoints is not None:
         return Charset.from_file(run_folder_of(options.checkpoints) / DICTIONARY, options.use_space_char)
-    found = open_source(options.pretrained_model).charset if options.pretrained_model else None
+    if options.character_dict_path is not None:
+        return Charset.from_file(options.character_dict_path, options.use_space_char)
+    source = _weights_source(options)
+    found = open_source(source).charset if source else None
     if found is None:
         what = "missing, and the weights carry no dictionary"
         raise ConfigError(Problem("Global.character_dict_path", what, "give the dictionary of the weights"))
@@ -48,16 +49,17 @@ def run_folder_of(checkpoints: Path) -> Path:
 
 
 def load_start(model: nn.Module, options: GlobalOptions, charset: Charset | None, say: Callable[[str], None]) -> None:
-    """Fill ``model`` from ``pretrained_model`` or, when that is a file of a run, from that file."""
-    if options.pretrained_model is None:
+    """Fill ``model`` from ``pretrained_model``: a file, a catalogue name, or a run folder, which means its best."""
+    source = _weights_source(options)
+    if source is None:
         say("no pretrained_model: training starts from random weights")
-        return
-    path = Path(options.pretrained_model)
-    if path.is_dir():
-        load_checkpoint_weights(model, path / BEST)
-        say(f"weights: {path / BEST}")
-        return
-    say(f"weights: {load_weights(model, options.pretrained_model, charset=charset)}")
+    else:
+        say(f"weights: {load_weights(model, source, charset=charset)}")
+
+
+def _weights_source(options: GlobalOptions) -> str | Path | None:
+    name = options.pretrained_model
+    return Path(name) / BEST if name and Path(name).is_dir() else name
 
 
 def restore_norms(model: nn.Module, options: GlobalOptions, batches: Iterable[Batch]) -> bool:

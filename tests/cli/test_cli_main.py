@@ -70,7 +70,11 @@ def test_a_wrong_command_line_is_2(argv: list[str], fragment: str, capsys: pytes
         (PermissionError(13, "Permission denied", "out"), 1, "error: out: Permission denied\n"),
         (OSError(28, "No space left on device"), 1, "error: [Errno 28] No space left on device\n"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
-        (ModuleNotFoundError("No module named 'torch'", name="torch"), 1, "error: PyTorch is not installed"),
+        (
+            ModuleNotFoundError("No module named 'torch'", name="torch"),
+            1,
+            "error: torch is not installed, and this command needs it.",
+        ),
     ],
 )
 def test_errors_are_lines_with_an_exit_code(

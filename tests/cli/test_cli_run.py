@@ -115,3 +115,17 @@ def test_the_saved_config_starts_another_run(run: Path, folder: Path) -> None:
 def test_a_run_folder_is_not_overwritten(run: Path, overrides: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "-c", "rec/PP-OCRv2", *overrides]) == 2
     assert "already holds a run" in capsys.readouterr().err
+
+
+def test_a_new_dictionary_keeps_the_characters_it_shares(
+    run: Path, overrides: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "more.txt").write_text("c\nb\na\nd\n")
+    other = [
+        f"Global.pretrained_model={run}",
+        f"Global.character_dict_path={folder}/more.txt",
+        f"Global.save_model_dir={folder}/more",
+    ]
+    assert main(["train", "-c", "rec/PP-OCRv2", *overrides, "-o", *other]) == 1
+    assert "dictionary" in capsys.readouterr().err
+    assert main(["train", "-c", "rec/PP-OCRv2", *overrides, "-o", *other, "Global.on_mismatch=by_character"]) == 0

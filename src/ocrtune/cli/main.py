@@ -12,6 +12,7 @@ from ocrtune.cli import check, evaluate, export, predict, recipes, train
 from ocrtune.core.errors import OcrtuneError
 
 _COMMANDS = (train, evaluate, export, predict, check, recipes)
+_OF_TRAINING = ("torch", "safetensors", "numba")  # the packages of the extra "train"
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
@@ -35,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name not in _OF_TRAINING:
             raise
-        return _fail("PyTorch is not installed, and this command needs it. pip install 'ocrtune[train]'", 1)
+        return _fail(f"{error.name} is not installed, and this command needs it. pip install 'ocrtune[train]'", 1)
 
 
 def build_parser() -> argparse.ArgumentParser:

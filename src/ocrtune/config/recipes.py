@@ -31,9 +31,9 @@ def find_config(name: str) -> Path:
 
 
 def recipe_title(name: str) -> str:
-    """The first line of a recipe's header comment."""
+    """The first sentence of a recipe's header comment."""
     first = find_config(name).read_text(encoding="utf-8").split("\n", 1)[0]
-    return first.removeprefix("#").strip()
+    return first.removeprefix("#").strip().split(". ")[0]
 
 
 def _folder() -> Path:

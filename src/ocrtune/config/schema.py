@@ -32,6 +32,8 @@ class GlobalOptions:
     print_batch_step: steps between two lines of the log.
     use_ema, ema_decay, ema_decay_type: moving average of the parameters (PaddleOCR since 3.7).
     precision: ``auto`` is bfloat16 autocast where the hardware has it (extension, replaces ``use_amp``).
+    allow_partial: take the weights that fit and report the rest, instead of refusing them (extension).
+    on_mismatch: weights of another dictionary are refused, or give the characters that both have (extension).
     batchnorm: fine-tune weights whose BatchNorm is folded as they are, or put the BatchNorm back (extension).
     """
 
@@ -42,6 +44,8 @@ class GlobalOptions:
     checkpoints: Path | None = None
     character_dict_path: Path | None = None
     use_space_char: bool = False
+    allow_partial: bool = False
+    on_mismatch: Literal["fail", "by_character"] = "fail"
     max_text_length: int = 25
     seed: int = 1024
     eval_batch_step: tuple[int, int] | int | None = None

@@ -54,7 +54,9 @@ def load_start(model: nn.Module, options: GlobalOptions, charset: Charset | None
     if source is None:
         say("no pretrained_model: training starts from random weights")
     else:
-        say(f"weights: {load_weights(model, source, charset=charset)}")
+        allowed, mismatch = options.allow_partial, options.on_mismatch
+        report = load_weights(model, source, charset=charset, allow_partial=allowed, on_mismatch=mismatch)
+        say(f"weights: {report}")
 
 
 def _weights_source(options: GlobalOptions) -> str | Path | None:

@@ -139,6 +139,25 @@ def move_polygon(polygon: Polygon, matrix: Matrix) -> Polygon:
     return np.asarray(points[:, :2] / points[:, 2:], np.float32)
 
 
+def clip_polygon(polygon: Polygon, width: float, height: float) -> Polygon:
+    """The part of a (K, 2) polygon inside [0, width] x [0, height], fewer than 3 points when there is none.
+
+    One side of the window after the other (Sutherland and Hodgman, 1974).
+    """
+    points = polygon.astype(np.float64)
+    for axis, sign, limit in ((0, 1, 0.0), (1, 1, 0.0), (0, -1, -width), (1, -1, -height)):
+        inside = sign * points[:, axis] - limit  # >= 0 on the side that is kept
+        result = []
+        for i, (point, distance) in enumerate(zip(points, inside)):
+            before, previous = points[i - 1], inside[i - 1]
+            if (distance >= 0) != (previous >= 0):
+                result.append(before + (point - before) * previous / (previous - distance))
+            if distance >= 0:
+                result.append(point)
+        points = np.array(result, np.float64).reshape(-1, 2)
+    return np.asarray(points, np.float32)
+
+
 def _corners(width: float, height: float) -> NDArray[np.float64]:
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
 

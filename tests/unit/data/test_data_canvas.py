@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ocrtune.data.canvas import Canvas, move_polygon, translation, warp
+from ocrtune.core.geometry import area
+from ocrtune.data.canvas import Canvas, clip_polygon, move_polygon, translation, warp
 
 
 def dotted(width: int = 160, height: int = 120, at: tuple[int, int] = (100, 50), radius: int = 6) -> np.ndarray:
@@ -86,3 +87,19 @@ def test_recolouring_waits_and_leaves_the_fill_alone() -> None:
 def test_looking_past_the_image_gives_the_fill() -> None:
     result = warp(dotted(), translation(500, 0), (30, 20), fill=(7, 7, 7))
     assert (result == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("polygon", "size"),
+    [
+        ([[1, 1], [9, 1], [9, 9], [1, 9]], 64),
+        ([[-5, -5], [5, -5], [5, 5], [-5, 5]], 25),
+        ([[5, -5], [15, 5], [5, 15], [-5, 5]], 100),
+        ([[20, 20], [30, 20], [30, 30]], 0),
+        ([[-10, -10], [20, -10], [20, 20], [-10, 20]], 100),
+        ([[5, 5], [25, 5], [5, 6]], 4.375),
+    ],
+)
+def test_clipping_polygons(polygon: list[list[int]], size: float) -> None:
+    clipped = clip_polygon(np.array(polygon, np.float32), 10, 10)
+    assert (area(clipped) if len(clipped) >= 3 else 0) == pytest.approx(size)

@@ -17,7 +17,7 @@ from ocrtune.data.item import Context, Frame, Item
 from ocrtune.data.pipeline import build_transforms
 from ocrtune.data.transforms import transforms
 from ocrtune.data.transforms.color_jitter import blend_grey, shift_hue, stretch
-from ocrtune.data.transforms.east_random_crop_data import EastRandomCropDataOptions, find_crop
+from ocrtune.data.transforms.east_random_crop_data import EastRandomCropDataOptions, extend_crop, find_crop
 from ocrtune.data.transforms.rec_aug import add_noise, cut_rows
 
 OPTIONS: dict[str, dict[str, object]] = {
@@ -193,6 +193,37 @@ def test_crop_pads_with_black_and_drops_what_is_outside() -> None:
         for polygon in item.polygons:
             assert (polygon.max(axis=0) >= 0).all()
             assert (polygon.min(axis=0) <= used).all()
+
+
+def test_texts_over_the_edge_are_cut_to_what_is_seen() -> None:
+    item = item_of()
+    half = np.array([[150, 20], [250, 20], [250, 40], [150, 40]], np.float32)
+    sliver = np.array([[185, 60], [285, 60], [285, 80], [185, 80]], np.float32)
+    item.polygons, item.texts, item.ignore = [half, sliver], ["half", "sliver"], np.array([False, False])
+    run(item, ("EastRandomCropData", {"size": [416, 256], "max_tries": 0}))  # the whole page at 2.08
+    np.testing.assert_allclose(item.polygons[0].max(axis=0), [416, 40 * 2.08], rtol=1e-4)
+    np.testing.assert_allclose(item.polygons[0].min(axis=0), [150 * 2.08, 20 * 2.08], rtol=1e-4)
+    assert item.ignore.tolist() == [False, True]
+
+
+def test_frame_is_filled_with_page_instead_of_black() -> None:
+    rng = np.random.default_rng(2)
+    options = EastRandomCropDataOptions(size=(64, 64), max_tries=50)
+    moves = np.array([[0, 0], [95, 60], [100, 0]], np.float32)
+    boxes = [SQUARE + move for move in moves]
+    grown = 0
+    for _ in range(300):
+        crop = find_crop((200, 120), boxes, options, rng)
+        left, top, width, height = extend_crop(crop, (200, 120), boxes, (64, 64), rng)
+        grown += width * height > crop[2] * crop[3]
+        assert max(width, height) == max(crop[2:])  # the same scale
+        assert left <= crop[0] <= crop[0] + crop[2] <= left + width <= 200
+        assert top <= crop[1] <= crop[1] + crop[3] <= top + height <= 120
+        for box in boxes:
+            (x0, y0), (x1, y1) = box.min(axis=0), box.max(axis=0)
+            apart = x1 <= left or x0 >= left + width or y1 <= top or y0 >= top + height
+            assert apart or (x0 >= left and x1 <= left + width and y0 >= top and y1 <= top + height)
+    assert grown > 100
 
 
 def test_blank_page_has_empty_maps() -> None:

@@ -7,24 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ocrtune.core.geometry import area
 from ocrtune.core.records import Polygon
-from ocrtune.data.canvas import translation
+from ocrtune.data.canvas import clip_polygon, translation
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
 Rectangle = tuple[int, int, int, int]
+
+_LEAST_VISIBLE = 0.25
 
 
 @dataclass(frozen=True)
 class EastRandomCropDataOptions:
     """size: (width, height) pixels of the result. max_tries: draws before the whole page is taken.
     min_crop_side_ratio: smallest crop side as a share of the page. keep_ratio: scale both sides alike and pad with
-    black on the right and below; otherwise stretch."""
+    black on the right and below; otherwise stretch. fill_frame: (extension) where the crop is longer or wider than the
+    result, take in more of the page, at the same scale, instead of black."""
 
     size: tuple[int, int] = (640, 640)
     max_tries: int = 10
     min_crop_side_ratio: float = 0.1
     keep_ratio: bool = True
+    fill_frame: bool = False
 
     def __post_init__(self) -> None:
         if min(self.size) < 32 or self.size[0] % 32 or self.size[1] % 32:
@@ -36,8 +41,9 @@ class EastRandomCropData:
     """Crop along rows and columns that no text (ignored ones aside) touches, keeping at least one text.
 
     Source: PaddleOCR ppocr/data/imaug/random_crop_data.py at 79f652f5. Unlike there, the free strip at the right and
-    bottom edge can be chosen too, a page without text gives random crops rather than the whole page, and texts that
-    reach over the edge of the page are handled.
+    bottom edge can be chosen too, a page without text gives random crops rather than the whole page, and of texts that
+    reach over the edge of the page (after a rotation) only the visible part is labelled; if that is less than a
+    quarter, it is ignored.
     """
 
     def __init__(self, options: EastRandomCropDataOptions, context: Context):
@@ -46,7 +52,10 @@ class EastRandomCropData:
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
         assert item.canvas is not None, "DecodeImage comes first"
         cared = [polygon for polygon, ignored in zip(item.polygons, item.ignore) if not ignored]
-        left, top, width, height = find_crop(item.canvas.size, cared, self.options, rng)
+        crop = find_crop(item.canvas.size, cared, self.options, rng)
+        if self.options.fill_frame and self.options.keep_ratio:
+            crop = extend_crop(crop, item.canvas.size, cared, self.options.size, rng)
+        left, top, width, height = crop
         target_width, target_height = self.options.size
         x_scale, y_scale = target_width / width, target_height / height
         if self.options.keep_ratio:
@@ -56,8 +65,7 @@ class EastRandomCropData:
         image = item.image
         image[used_height:] = 0
         image[:, used_width:] = 0
-        seen = [i for i, p in enumerate(item.polygons) if not _outside(p, 0, 0, used_width, used_height)]
-        item.keep(seen)
+        _keep_visible(item, used_width, used_height)
 
 
 def find_crop(
@@ -82,13 +90,57 @@ def find_crop(
     return 0, 0, *size
 
 
+def extend_crop(
+    crop: Rectangle,
+    size: tuple[int, int],
+    polygons: list[Polygon],
+    target: tuple[int, int],
+    rng: np.random.Generator,
+) -> Rectangle:
+    """``crop`` grown along its relatively shorter side towards the aspect of ``target`` (width, height).
+
+    It grows by a random share to either side, not past the page of ``size`` and not into a text.
+    """
+    axis = 1 if crop[2] * target[1] > crop[3] * target[0] else 0  # 0: grow in width, 1: in height
+    first, length = crop[axis], crop[axis + 2]
+    wanted = min(round(crop[3 - axis] * target[axis] / target[1 - axis]), size[axis])
+    other_first, other_end = crop[1 - axis], crop[1 - axis] + crop[3 - axis]
+    beside = [p for p in polygons if p[:, 1 - axis].max() > other_first and p[:, 1 - axis].min() < other_end]
+    covered = ~_free(size[axis] + 1, [polygon[:, axis] for polygon in beside])
+    covered[[0, -1]] = False
+    low = first - int(rng.integers(max(wanted - length, 0) + 1))
+    low = min(max(low, 0), size[axis] - wanted)
+    high = max(low + wanted, first + length)
+    low = min(low, first)
+    while covered[low] and low < first:
+        low += 1
+    while covered[high] and high > first + length:
+        high -= 1
+    return (low, crop[1], high - low, crop[3]) if axis == 0 else (crop[0], low, crop[2], high - low)
+
+
+def _keep_visible(item: Item, width: int, height: int) -> None:
+    """Cut the polygons to the pixels [0, width] x [0, height]; drop those outside, ignore those hardly inside."""
+    item.keep([i for i, p in enumerate(item.polygons) if not _outside(p, 0, 0, width, height)])
+    for i, polygon in enumerate(item.polygons):
+        if polygon.min() >= 0 and (polygon.max(axis=0) <= (width, height)).all():
+            continue
+        visible = clip_polygon(polygon, width, height)
+        item.ignore[i] |= len(visible) < 3 or area(visible) < _LEAST_VISIBLE * area(polygon)
+        item.polygons[i] = visible if len(visible) >= 3 else np.clip(polygon, 0, (width, height)).astype(np.float32)
+
+
 def _free_runs(length: int, extents: list[NDArray[np.float32]]) -> list[tuple[int, int]]:
     """Runs [first, last] of positions 0..length-1 that no extent covers."""
-    covered = np.zeros(length, bool)
-    for values in extents:
-        covered[max(int(np.floor(values.min())), 0) : max(int(np.ceil(values.max())), 0)] = True
-    edges = np.flatnonzero(np.diff(np.r_[True, covered, True].astype(np.int8)))
+    edges = np.flatnonzero(np.diff(np.r_[False, _free(length, extents), False].astype(np.int8)))
     return [(int(first), int(end) - 1) for first, end in zip(edges[::2], edges[1::2])]
+
+
+def _free(length: int, extents: list[NDArray[np.float32]]) -> NDArray[np.bool_]:
+    free = np.ones(length, bool)
+    for values in extents:
+        free[max(int(np.floor(values.min())), 0) : max(int(np.ceil(values.max())), 0)] = False
+    return free
 
 
 def _two_positions(runs: list[tuple[int, int]], rng: np.random.Generator) -> tuple[int, int]:

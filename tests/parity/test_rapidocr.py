@@ -26,7 +26,6 @@ rapidocr = pytest.importorskip("rapidocr", reason="rapidocr carries the default 
 pytestmark = pytest.mark.parity
 
 IMAGES = int(os.environ.get("OCRTUNE_PARITY_IMAGES", "12"))
-SHARED = Path(os.environ.get("OCRTUNE_SHARED", Path(__file__).resolve().parents[2].parent / "shared")) / "data"
 OPTIONS = PredictOptions(threads=1)
 
 
@@ -90,13 +89,11 @@ def _share(ours: Pipeline, engine, pages: list[tuple[str, Image]]) -> tuple[floa
     return identical / max(total, 1), total, differing
 
 
-def real_pages(dataset: str, count: int) -> list[tuple[str, Image]]:
-    labels = SHARED / dataset / "test.txt"
-    if not labels.is_file():
-        pytest.skip(f"no {labels}; set OCRTUNE_SHARED")
-    names = [line.split("\t")[0] for line in labels.read_text(encoding="utf-8").splitlines()]
+def real_pages(folder: Path, count: int) -> list[tuple[str, Image]]:
+    lines = (folder / "test.txt").read_text(encoding="utf-8").splitlines()
+    names = [line.split("\t")[0] for line in lines]
     step = max(1, len(names) // count)
-    return [(name, read_image(SHARED / dataset / name)) for name in names[::step][:count]]
+    return [(name, read_image(folder / name)) for name in names[::step][:count]]
 
 
 def drawn_page(seed: int, size: tuple[int, int] = (480, 800)) -> Image:
@@ -113,8 +110,8 @@ def drawn_page(seed: int, size: tuple[int, int] = (480, 800)) -> Image:
 
 
 @pytest.mark.parametrize("dataset", ["wire_markers", "icdar2015"])
-def test_real_pages_read_the_same(ours, theirs, dataset):
-    share, total, differing = _share(ours, theirs, real_pages(dataset, IMAGES // 2))
+def test_real_pages_read_the_same(ours, theirs, shared, dataset):
+    share, total, differing = _share(ours, theirs, real_pages(shared / "data" / dataset, IMAGES // 2))
     assert total >= IMAGES // 4
     assert share >= 0.98, "\n".join(differing)
 

@@ -10,13 +10,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar
 
-from torch import nn
-
 from ocrtune import __version__
 from ocrtune.codec.db import DBPostProcess
 from ocrtune.codec.image import DetPreprocess, RecPreprocess
-from ocrtune.config import RunConfig, load_config
-from ocrtune.core.charset import Charset
+from ocrtune.config import RunConfig
 from ocrtune.core.errors import ExportError, Problem, WeightsError
 from ocrtune.core.records import ModelCard, Sample
 from ocrtune.data.labels import read_splits
@@ -26,10 +23,8 @@ from ocrtune.export.gate import GateReport, GateTolerance, verify
 from ocrtune.export.onnx import classes_with_space, export_model, needs_space
 from ocrtune.inference.models import open_detector, open_recogniser
 from ocrtune.inference.paddle_yaml import FILE_NAME as PADDLE_YAML
-from ocrtune.models.build import build_model
-from ocrtune.training.checkpoint import BEST, CONFIG, Score, load_checkpoint_weights
-from ocrtune.training.registries import all_registries
-from ocrtune.weights.native import charset_from_metadata, read_native
+from ocrtune.training.checkpoint import BEST, LATEST
+from ocrtune.training.run_folder import LoadedRun, load_run
 
 MODEL, REPORT = "inference.onnx", "export.json"
 GATE_IMAGES = 100
@@ -52,18 +47,6 @@ class ExportReport:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Run:
-    """A run folder, loaded."""
-
-    config: RunConfig
-    checkpoint: Path
-    model: nn.Module
-    charset: Charset | None
-    score: Score | None
-    preprocess: DetPreprocess | RecPreprocess
-
-
 def export_run(
     run: Path | str,
     output: Path | str,
@@ -74,6 +57,7 @@ def export_run(
 ) -> ExportReport:
     """Export the weights ``checkpoint`` of the run folder ``run`` into the folder ``output``.
 
+    checkpoint: ``best.safetensors`` or ``latest.safetensors``.
     gate_images: validation images that are run through the file and through PyTorch, spread over the set; 0 skips
         the gate, which needs the data, and the report says so.
 
@@ -82,18 +66,22 @@ def export_run(
     under the name ``failed.onnx``.
     """
     output = Path(output)
-    loaded = _load(Path(run), checkpoint, with_data=gate_images > 0)
+    if checkpoint not in (BEST, LATEST):
+        raise WeightsError(Problem(checkpoint, "no checkpoint has this name", f"use {BEST} or {LATEST}"))
+    loaded = load_run(run, "latest" if checkpoint == LATEST else "best")
+    preprocess = preprocess_of(loaded.config.eval.dataset.transforms)
     samples = _samples(loaded.config, gate_images)
-    card = _card(loaded)
+    card = _card(loaded, preprocess)
     _make_folder(output)
-    height = loaded.preprocess.image_shape[1] if isinstance(loaded.preprocess, RecPreprocess) else 64
+    height = preprocess.image_shape[1] if isinstance(preprocess, RecPreprocess) else 64
     model = export_model(loaded.model, card, loaded.charset, output / MODEL, height=height)
     gate = _gate(loaded, model, samples, tolerance) if samples else None
-    notes = [*card.notes, *_write_beside(loaded, model, card.model_name)]
+    notes = [*card.notes, *_write_beside(loaded, preprocess, model, card.model_name)]
     if gate is None:
         notes.append("the gate was skipped: nothing proves that the file answers as the model")
-    report = ExportReport(loaded.config.architecture.model_type, model, loaded.checkpoint, gate, tuple(notes))
-    (output / REPORT).write_text(_to_json(report), encoding="utf-8")
+    task = loaded.config.architecture.model_type
+    report = ExportReport(task, model, Path(run) / checkpoint, gate, tuple(notes))
+    _write(output / REPORT, _to_json(report))
     return report
 
 
@@ -104,32 +92,16 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def _load(run: Path, checkpoint: str, with_data: bool) -> _Run:
-    path = run / checkpoint
-    missing = [name for name in (CONFIG, checkpoint) if not (run / name).is_file()]
-    if missing:
-        fix = "give the folder that `ocrtune train` wrote"
-        raise WeightsError(Problem(str(run), f"not a run folder: it has no {' and no '.join(missing)}", fix))
-    config = load_config(run / CONFIG, (), all_registries(), ("Train", "Eval") if with_data else ()).config
-    charset = None
-    if config.architecture.model_type == "rec":
-        charset = charset_from_metadata(read_native(path)[1], str(path))
-        if charset is None:
-            raise WeightsError(Problem(str(path), "the checkpoint of a recognition model holds no dictionary"))
-    model = build_model(config.architecture, charset)
-    score = load_checkpoint_weights(model, path)
-    return _Run(config, path, model.eval(), charset, score, preprocess_of(config.eval.dataset.transforms))
-
-
 def _samples(config: RunConfig, count: int) -> list[Sample]:
     if count <= 0:
         return []
-    task = config.architecture.model_type
-    _, validation = read_splits(config.train.dataset, config.eval.dataset, task, config.global_options.seed)
+    labels = config.eval.dataset
+    source = labels if labels.label_file_list else config.train.dataset  # training labels only where holdout needs them
+    _, validation = read_splits(source, labels, config.architecture.model_type, config.global_options.seed)
     return spread(validation.samples, count)
 
 
-def _card(run: _Run) -> ModelCard:
+def _card(run: LoadedRun, preprocess: DetPreprocess | RecPreprocess) -> ModelCard:
     task = run.config.architecture.model_type
     notes = []
     if run.charset is not None and needs_space(run.charset):
@@ -138,7 +110,7 @@ def _card(run: _Run) -> ModelCard:
     return ModelCard(
         task=task,
         model_name=run.config.global_options.model_name or f"{run.config.architecture.algorithm or 'ocrtune'}_{task}",
-        preprocess=run.preprocess.to_dict(),
+        preprocess=preprocess.to_dict(),
         postprocess=post.to_dict() if isinstance(post, DBPostProcess) else {"name": run.config.postprocess.name},
         metrics=dict(run.score.metrics) if run.score else {},
         ocrtune_version=__version__,
@@ -155,7 +127,7 @@ def _make_folder(output: Path) -> None:
         raise ExportError(Problem(str(output), what, "name another --output")) from error
 
 
-def _gate(run: _Run, model: Path, samples: list[Sample], tolerance: GateTolerance | None) -> GateReport:
+def _gate(run: LoadedRun, model: Path, samples: list[Sample], tolerance: GateTolerance | None) -> GateReport:
     exported = open_detector(model) if run.charset is None else open_recogniser(model)
     try:
         return verify(run.model, exported, samples, tolerance)
@@ -164,22 +136,29 @@ def _gate(run: _Run, model: Path, samples: list[Sample], tolerance: GateToleranc
         raise
 
 
-def _write_beside(run: _Run, model: Path, name: str) -> list[str]:
+def _write_beside(run: LoadedRun, preprocess: DetPreprocess | RecPreprocess, model: Path, name: str) -> list[str]:
     notes: list[str] = []
     try:
-        if isinstance(run.preprocess, RecPreprocess):
+        if isinstance(preprocess, RecPreprocess):
             assert run.charset is not None
             characters = classes_with_space(run.charset)
-            paddle_yaml.write_recognition_yaml(model.with_name(PADDLE_YAML), name, run.preprocess, characters)
-            params = rapidocr.recognition_params(model, run.preprocess)
+            paddle_yaml.write_recognition_yaml(model.with_name(PADDLE_YAML), name, preprocess, characters)
+            params = rapidocr.recognition_params(model, preprocess)
         else:
             post = run.config.postprocess.options
-            paddle_yaml.write_detection_yaml(model.with_name(PADDLE_YAML), name, run.preprocess, post)
-            params, notes = rapidocr.detection_params(model, run.preprocess, post)
+            paddle_yaml.write_detection_yaml(model.with_name(PADDLE_YAML), name, preprocess, post)
+            params, notes = rapidocr.detection_params(model, preprocess, post)
         rapidocr.write_params(model.with_name(rapidocr.FILE_NAME), params)
     except OSError as error:
         raise ExportError(Problem(str(error.filename), f"cannot be written ({error.strerror})")) from error
     return notes
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ExportError(Problem(str(path), f"cannot be written ({error.strerror})")) from error
 
 
 def _to_json(report: ExportReport) -> str:

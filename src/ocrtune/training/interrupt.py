@@ -32,6 +32,7 @@ class Interrupt:
     def __exit__(self, *exception: object) -> None:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
+            self._previous = None
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested:

@@ -18,7 +18,7 @@ _PLAIN_EVERY_S = 15.0
 
 
 class Journal:
-    """Appends events to a file, one JSON object per line; each line is on disk before the next step begins."""
+    """Appends events to a file, one JSON object per line, flushed line by line. Use it as a context manager."""
 
     def __init__(self, path: Path):
         try:
@@ -34,8 +34,10 @@ class Journal:
         self._stream.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
         self._stream.flush()
 
-    def close(self) -> None:
-        """Close the file."""
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
         self._stream.close()
 
 

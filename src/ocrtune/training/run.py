@@ -74,18 +74,14 @@ def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> 
     KeyboardInterrupt, after saving, when the user stops it.
     """
     started = time.perf_counter()
-    with Interrupt() as interrupt:
-        parts = assemble(config, device=device, say=say)
-        folder = parts.config.global_options.save_model_dir
-        settings = _settings(parts)
-        for line in _introduction(settings):
-            say(line)
-        journal = Journal(folder / JOURNAL)
+    parts = assemble(config, device=device, say=say)
+    folder = parts.config.global_options.save_model_dir
+    settings = _settings(parts)
+    for line in _introduction(settings):
+        say(line)
+    with Journal(folder / JOURNAL) as journal:
         journal.write("start", settings)
-        try:
-            _train(parts, journal, interrupt)
-        finally:
-            journal.close()
+        _train(parts, journal)
     seconds = time.perf_counter() - started
     result = RunResult.of(folder, parts.task.main_indicator, parts.trainer.progress, seconds, settings)
     say(result.table())
@@ -147,10 +143,11 @@ def _trainer(config: RunConfig, model: nn.Module, device: torch.device, steps_pe
     )
 
 
-def _train(parts: Parts, journal: Journal, interrupt: Interrupt) -> None:
+def _train(parts: Parts, journal: Journal) -> None:
     options = parts.config.global_options
     trainer = parts.trainer
     steps = len(parts.train_loader) * options.epoch_num
+    interrupt = Interrupt()
     with Bar(steps, "step", done=trainer.progress.step) as bar:
         watch = Watch(
             trainer=trainer,
@@ -171,7 +168,8 @@ def _train(parts: Parts, journal: Journal, interrupt: Interrupt) -> None:
         if trainer.progress.before is None:
             watch.evaluate_base()
         try:
-            fit(trainer, parts.train_loader, options.epoch_num, watch)
+            with interrupt:
+                fit(trainer, parts.train_loader, options.epoch_num, watch)
         except (KeyboardInterrupt, RuntimeError) as stop:
             if not interrupt.requested:
                 raise

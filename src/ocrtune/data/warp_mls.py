@@ -88,14 +88,17 @@ def _similarity(
 
 @lru_cache(maxsize=4096)
 def _axis(length: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Grid positions along one axis, the last pixel included, and (length, positions) weights of the pixels between."""
+    """Grid positions along one axis, the last pixel included, and (length, positions) weights of the pixels between.
+
+    As in PaddleOCR, the shares of the last cell stop one step short of its end.
+    """
     nodes = np.unique(np.r_[np.arange(0, length, _CELL), length - 1])
     weights = np.zeros((length, len(nodes)), np.float32)
+    weights[-1, -1] = 1
     for i, (start, end) in enumerate(itertools.pairwise(nodes)):
-        share = np.arange(end - start + 1, dtype=np.float32) / (end - start)
-        weights[start : end + 1, i], weights[start : end + 1, i + 1] = 1 - share, share
-    if len(nodes) == 1:
-        weights[:, 0] = 1
+        count = end - start + (end == length - 1 and end % _CELL != 0)
+        share = np.arange(count, dtype=np.float32) / count
+        weights[start : start + count, i], weights[start : start + count, i + 1] = 1 - share, share
     return nodes.astype(np.float64), weights
 
 

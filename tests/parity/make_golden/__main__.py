@@ -22,6 +22,7 @@ def commands(arguments: argparse.Namespace, scratch: Path) -> dict[str, list[str
     places = ["--paddleocr", arguments.paddleocr, "--shared", arguments.shared, "--out", GOLDEN]
     return {
         "codec.py": [*places, "--det-onnx", arguments.det_onnx],
+        "data.py": places,
         "losses.py": [arguments.paddleocr, later],
         "metrics.py": places,
         "schedule.py": [arguments.paddleocr],

@@ -31,9 +31,10 @@ def shared() -> Path:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
-    """With OCRTUNE_REQUIRE_SHARED=1 a test that skips because the shared data are absent fails instead."""
+    """With OCRTUNE_REQUIRE_SHARED=1 a skip whose reason is the shared folder is a failure."""
     outcome = yield
     report = outcome.get_result()
-    if os.environ.get("OCRTUNE_REQUIRE_SHARED") == "1" and report.skipped and "shared" in str(report.longrepr).lower():
+    reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
+    if os.environ.get("OCRTUNE_REQUIRE_SHARED") == "1" and "OCRTUNE_SHARED" in reason:
         report.outcome = "failed"
-        report.longrepr = f"skipped although OCRTUNE_REQUIRE_SHARED=1: {report.longrepr}"
+        report.longrepr = f"skipped although OCRTUNE_REQUIRE_SHARED=1: {reason}"

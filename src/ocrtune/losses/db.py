@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ocrtune.core.errors import Problem, TrainingError
 from ocrtune.losses.registry import losses
 
 
@@ -52,6 +53,7 @@ class DBLoss(nn.Module):
         ``aux_p4`` (N, 3, H, W), the same three stacked.
     targets: ``shrink_map``, ``shrink_mask``, ``threshold_map``, ``threshold_mask`` (N, H, W).
     A batch without any text pixel has no shrink part under ``DiceLoss``: neither value nor gradient.
+    Raises TrainingError when an auxiliary head has a weight but the model has no such head.
     """
 
     def __init__(self, options: DBLossOptions):
@@ -73,6 +75,9 @@ class DBLoss(nn.Module):
         total = shrink + threshold + binary
         parts = {"loss_shrink_maps": shrink, "loss_threshold_maps": threshold, "loss_binary_maps": binary}
         for name, weight in self.aux_weights.items():
+            if name not in outputs:
+                fix = "set Architecture.Head.aux_in_channels to the neck's out_channels, or this weight to 0"
+                raise TrainingError(Problem(f"Loss.aux_weight_{name[4:]}", "the model has no auxiliary heads", fix))
             auxiliary = torch.stack(self._parts(outputs[name], targets)).sum()
             parts[f"loss_{name}"] = auxiliary
             total = total + weight * auxiliary

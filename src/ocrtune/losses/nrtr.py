@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ocrtune.core.errors import Problem, TrainingError
 from ocrtune.losses.registry import losses
 
 _SMOOTHING = 0.1
@@ -32,6 +33,7 @@ class NRTRLoss(nn.Module):
     outputs: ``nrtr`` (N, S, C) logits; step i predicts the target's column i + 1.
     targets: ``nrtr`` (N, L) class numbers: start, text, end, padding. S may be less than L - 1 when the model
         stopped at the batch's longest text.
+    Raises TrainingError when the model has no such head.
     """
 
     def __init__(self, options: NRTRLossOptions):
@@ -39,6 +41,9 @@ class NRTRLoss(nn.Module):
         self.options = options
 
     def forward(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        if "nrtr" not in outputs:
+            what = "the model has no NRTRHead"
+            raise TrainingError(Problem("Loss", what, "add one to head_list, or train with CTCLoss alone"))
         logits, labels = outputs["nrtr"], targets["nrtr"][:, 1:]
         steps = min(logits.shape[1], labels.shape[1])
         flat = labels[:, :steps].reshape(-1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ocrtune.config.component import Component
-from ocrtune.core.errors import ConfigError
+from ocrtune.core.errors import ConfigError, TrainingError
 from ocrtune.core.options import Findings
 from ocrtune.losses.build import build_loss
 from ocrtune.losses.ctc import CTCLoss, CTCLossOptions, steps_needed
@@ -147,3 +147,11 @@ def test_multi_loss_reports_every_bad_part() -> None:
 def test_unknown_loss_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="did you mean 'DBLoss'"):
         build_loss(Component("DBLos", None))
+
+
+def test_a_loss_for_a_head_that_the_model_lacks_says_so() -> None:
+    targets = det_targets()
+    with pytest.raises(TrainingError, match=r"Loss.aux_weight_p2: the model has no auxiliary heads"):
+        DBLoss(DBLossOptions(aux_weight_p2=0.4))(det_outputs(targets), targets)
+    with pytest.raises(TrainingError, match="no NRTRHead"):
+        NRTRLoss(NRTRLossOptions())({"ctc": torch.zeros(1, 2, 3)}, {"nrtr": torch.zeros(1, 4, dtype=torch.int64)})

@@ -23,9 +23,13 @@ def commands(arguments: argparse.Namespace, scratch: Path) -> dict[str, list[str
     return {
         "codec.py": [*places, "--det-onnx", arguments.det_onnx],
         "data.py": places,
+        "data.py": places,
         "losses.py": [arguments.paddleocr, later],
         "metrics.py": places,
+        "models.py": [arguments.paddleocr],
+        "optimizer.py": [arguments.paddleocr],
         "schedule.py": [arguments.paddleocr],
+        "weights.py": [arguments.paddleocr, GOLDEN],
     }
 
 

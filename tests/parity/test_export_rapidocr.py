@@ -66,7 +66,7 @@ def test_gate_finds_the_same_results(exported):
         print(f"\n{report.task}: {gate}")
         assert gate.images == IMAGES
         assert gate.agreement == 1.0
-        assert gate.max_abs_diff < 1e-4
+        assert gate.max_abs_diff < 3e-4  # float32, other order of sums
         assert gate.torch_metric == gate.onnx_metric > 0.3
 
 

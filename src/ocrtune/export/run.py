@@ -21,12 +21,12 @@ from ocrtune.data.preprocess import preprocess_of
 from ocrtune.export import paddle_yaml, rapidocr
 from ocrtune.export.gate import GateReport, GateTolerance, verify
 from ocrtune.export.onnx import classes_with_space, export_model, needs_space
-from ocrtune.inference.models import open_detector, open_recogniser
+from ocrtune.inference.models import EXPORTED_NAME, open_detector, open_recogniser
 from ocrtune.inference.paddle_yaml import FILE_NAME as PADDLE_YAML
 from ocrtune.training.checkpoint import BEST, LATEST
 from ocrtune.training.run_folder import LoadedRun, load_run
 
-MODEL, REPORT = "inference.onnx", "export.json"
+UNCHECKED, FAILED, REPORT = "unchecked.onnx", "failed.onnx", "export.json"
 GATE_IMAGES = 100
 
 T = TypeVar("T")
@@ -62,8 +62,8 @@ def export_run(
         the gate, which needs the data, and the report says so.
 
     Raises WeightsError when ``run`` is no run folder, ConfigError when its data has moved, ExportError when ``output``
-    cannot be written or the file does not give the results of the model. The model file is then left for inspection,
-    under the name ``failed.onnx``.
+    cannot be written or the file does not give the results of the model. That file is then left for inspection, under
+    the name ``failed.onnx``; an earlier export in the folder stays as it was.
     """
     output = Path(output)
     if checkpoint not in (BEST, LATEST):
@@ -74,8 +74,9 @@ def export_run(
     card = _card(loaded, preprocess)
     _make_folder(output)
     height = preprocess.image_shape[1] if isinstance(preprocess, RecPreprocess) else 64
-    model = export_model(loaded.model, card, loaded.charset, output / MODEL, height=height)
-    gate = _gate(loaded, model, samples, tolerance) if samples else None
+    unchecked = export_model(loaded.model, card, loaded.charset, output / UNCHECKED, height=height)
+    gate = _gate(loaded, unchecked, samples, tolerance) if samples else None
+    model = unchecked.replace(output / EXPORTED_NAME)
     notes = [*card.notes, *_write_beside(loaded, preprocess, model, card.model_name)]
     if gate is None:
         notes.append("the gate was skipped: nothing proves that the file answers as the model")
@@ -132,7 +133,7 @@ def _gate(run: LoadedRun, model: Path, samples: list[Sample], tolerance: GateTol
     try:
         return verify(run.model, exported, samples, tolerance)
     except ExportError:
-        model.rename(model.with_name("failed.onnx"))
+        model.replace(model.with_name(FAILED))
         raise
 
 

@@ -48,8 +48,9 @@ class OnnxRuntimeEngine:
     """ONNX Runtime on the CPU.
 
     The memory arena stays on (off, as RapidOCR sets it, costs up to a third of the time of a detection model).
-    Threads do not spin between calls: detection and recognition take turns, and spinning threads of one would
-    take the cores from the other and from OpenCV.
+    Threads do not spin between calls: detection and recognition take turns, and spinning threads of one take the
+    cores from the other and from OpenCV (12 pages with two threads: 0.83 s instead of 1.06 s, 1.6 instead of 2.1 s of
+    CPU time).
     """
 
     def __init__(self, path: Path, threads: int):

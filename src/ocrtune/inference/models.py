@@ -1,7 +1,7 @@
 """From what a user names as a model to a ready Detector or Recogniser.
 
 A model is one of: nothing (the default weights), a name of the weights catalogue, a folder that ``ocrtune export``
-wrote (or that holds one ONNX file), or an ONNX file: ours, or a plain one of PaddleOCR or RapidOCR.
+wrote (``inference.onnx``, or the only ONNX file), or an ONNX file: ours, or a plain one of PaddleOCR or RapidOCR.
 
 Settings come from the first of: the model card in the file, ``inference.yml`` beside it, the catalogue, PaddleOCR's
 command line defaults. Options given by the user go on top.
@@ -28,6 +28,7 @@ from ocrtune.weights import catalogue
 
 DEFAULT_DET = "PP-OCRv6_small_det"
 DEFAULT_REC = "PP-OCRv6_small_rec"
+EXPORTED_NAME = "inference.onnx"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def find_model(model: Path | str) -> Source:
         charset = Charset.from_file(dictionary, entry.use_space_char) if dictionary else None
         return Source(entry.path(), entry.preprocess, entry.postprocess, charset, f"the catalogue ({entry.name})")
     if path.is_dir():
-        files = sorted(path.glob("*.onnx"))
+        exported = path / EXPORTED_NAME
+        files = [exported] if exported.is_file() else sorted(path.glob("*.onnx"))
         if len(files) != 1:
             found = f"holds {len(files)} .onnx files" if files else "holds no .onnx file"
             raise WeightsError(Problem(str(path), found, "name the file itself"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ocrtune.core.errors import ConfigError, Problem
 from ocrtune.inference.session import EngineName
 
 
@@ -42,6 +43,20 @@ class PredictOptions:
     threads: int | None = None
     pictures: bool = True
     font_path: Path | None = None
+
+    def __post_init__(self) -> None:
+        """ConfigError for every number that means nothing."""
+        problems: list[Problem | str] = []
+        for name in ("det_db_thresh", "det_db_box_thresh", "drop_score"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                problems.append(Problem(f"--{name}", f"got {value:g}, expected a number from 0 to 1"))
+        for name in ("max_batch_size", "det_limit_side_len", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                problems.append(Problem(f"--{name}", f"got {value}, expected at least 1"))
+        if problems:
+            raise ConfigError(problems)
 
     def db_overrides(self) -> dict[str, object]:
         """The given DB settings under the codec's names."""

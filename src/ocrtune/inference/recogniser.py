@@ -12,7 +12,7 @@ from ocrtune.core.errors import Problem, WeightsError
 from ocrtune.core.records import Image, RecognitionResult
 from ocrtune.inference.session import Session
 
-BATCH_PIXELS = 10 * 3200
+BATCH_COLUMNS = 10 * 3200
 """Most tensor columns of one batch, so that memory stays bounded: ten crops of the greatest width."""
 
 
@@ -38,7 +38,7 @@ class Recogniser:
         widths = [self.preprocess.width(crop) for crop in crops]
         results: list[RecognitionResult | None] = [None] * len(crops)
         for group in width_batches(widths, self.batch_size):
-            share = max(1, BATCH_PIXELS // widths[group[0]])
+            share = max(1, BATCH_COLUMNS // widths[group[0]])
             for start in range(0, len(group), share):
                 batch = group[start : start + share]
                 tensor = np.stack([self.preprocess(crops[i]) for i in batch])

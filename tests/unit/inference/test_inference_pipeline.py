@@ -145,6 +145,12 @@ def test_options_that_make_no_sense(det):
         open_detector(det, PredictOptions(det_db_unclip_ratio=-1.0, threads=1))
 
 
+def test_options_out_of_range_are_told_together():
+    with pytest.raises(ConfigError) as caught:
+        PredictOptions(det_db_thresh=30.0, max_batch_size=0, threads=0)
+    assert [problem.where for problem in caught.value.problems] == ["--det_db_thresh", "--max_batch_size", "--threads"]
+
+
 def test_folder_with_one_model_and_with_none(det, tmp_path):
     (tmp_path / "exported").mkdir()
     det.rename(tmp_path / "exported" / "inference.onnx")

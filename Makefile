@@ -51,7 +51,7 @@ parity: $(READY) $(PADDLE_READY)
 	.venv-paddle/bin/python tests/parity/make_golden "$(PADDLEOCR)" --shared "$(SHARED)/data" \
 	  $(if $(PADDLEOCR_LATER),--paddleocr-later "$(PADDLEOCR_LATER)") --det-onnx "$$($(BIN)/python -c \
 	  'from ocrtune.weights import catalogue; print(catalogue.find("PP-OCRv6_small_det").path())')"
-	$(BIN)/python -m pytest -m parity tests/parity
+	OCRTUNE_SHARED="$(SHARED)" $(BIN)/python -m pytest -m parity tests/parity
 
 clean:
 	rm -rf .venv .venv-paddle build dist output demo-output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,11 +14,14 @@ from ocrtune.core.records import Batch
 from ocrtune.data.dataset import Evaluated
 from ocrtune.data.item import Item, Tensor
 
+_STRIDE = 32  # sides that detection networks accept are multiples of it
+
 
 @dataclass(frozen=True)
 class CollateTraining:
     """Stack images and targets. Images of unequal width are padded on the right with 0 to the widest, rounded up to
-    ``width_step`` pixels. The first DataError among the items is passed on instead of a batch."""
+    ``width_step`` pixels; black padding that all detection crops of the batch share is cut off (:func:`_shown`).
+    The first DataError among the items is passed on instead of a batch."""
 
     width_step: int = 1
 
@@ -29,7 +32,12 @@ class CollateTraining:
         good = cast("Sequence[Item]", items)
         tensors = [item.tensor for item in good if item.tensor is not None]
         targets = {name: _stack([item.targets[name] for item in good]) for name in good[0].targets}
-        return Batch(_stack_padded(tensors, self.width_step), targets, tuple(item.sample for item in good))
+        image = _stack_padded(tensors, self.width_step)
+        if (shown := _shown(good)) is not None:
+            height, width = shown
+            image = image[..., :height, :width].contiguous()
+            targets = {name: target[..., :height, :width].contiguous() for name, target in targets.items()}
+        return Batch(image, targets, tuple(item.sample for item in good))
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,37 @@ class CollateEvaluation:
         good = cast("Sequence[Evaluated]", items)
         scales = tuple(item.scale for item in good if item.scale is not None)
         return Batch(_stack([item.tensor for item in good]), {}, tuple(item.sample for item in good), scales)
+
+
+def _shown(items: Sequence[Item]) -> tuple[int, int] | None:
+    """(height, width), multiples of 32, of the part of the tensors that any item uses; None where unknown."""
+    used = [item.used for item in items if item.used is not None]
+    if len(used) < len(items):
+        return None
+    width, height = (-(-max(sizes) // _STRIDE) * _STRIDE for sizes in zip(*used))
+    return height, width
+
+
+@dataclass(frozen=True)
+class AsArrays:
+    """Another collation, its tensors handed on as arrays: these go through a pipe and need no shared memory."""
+
+    collate: CollateTraining | CollateEvaluation
+
+    def __call__(self, items: Sequence[Any]) -> Batch | DataError:
+        batch = self.collate(items)
+        if isinstance(batch, Batch):
+            batch.image = batch.image.numpy()
+            batch.targets = {name: target.numpy() for name, target in batch.targets.items()}
+        return batch
+
+
+def as_tensors(batch: Batch) -> Batch:
+    """The same batch with tensors; nothing to do where they are tensors already."""
+    if isinstance(batch.image, np.ndarray):
+        batch.image = torch.from_numpy(batch.image)
+        batch.targets = {name: torch.from_numpy(target) for name, target in batch.targets.items()}
+    return batch
 
 
 def _stack(arrays: Sequence[np.ndarray]) -> torch.Tensor:

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from ocrtune.codec.db import DBMaps, encode_maps
 from ocrtune.data.item import Item
 
-_MIN_TEXT_SIZE = 8
+
+@dataclass(frozen=True)
+class MapSettings:
+    """Arguments of ``codec.db.encode_maps``; None means that the caller does not look at what it decides."""
+
+    shrink_ratio: float
+    thresholds: tuple[float, float] | None = None
+    min_text_size: int | None = None
 
 
-def maps_of(item: Item, shrink_ratio: float, min_text_size: int = _MIN_TEXT_SIZE) -> DBMaps:
-    """The maps of the item's polygons, ``threshold_map`` running from 0 to 1; made once for the same settings."""
-    settings = (shrink_ratio, min_text_size)
-    if item.maps is None or item.maps[0] != settings:
-        size = (item.image.shape[0], item.image.shape[1])
-        maps = encode_maps(
-            item.polygons,
-            item.ignore.tolist(),
-            size,
-            shrink_ratio=shrink_ratio,
-            thresh_min=0.0,
-            thresh_max=1.0,
-            min_text_size=min_text_size,
+def maps_of(item: Item, settings: MapSettings) -> DBMaps:
+    """The maps of the item's polygons, encoded once as long as the settings that matter stay the same."""
+    if item.maps is not None:
+        made, maps = item.maps
+        wanted = replace(
+            settings,
+            thresholds=settings.thresholds or made.thresholds,
+            min_text_size=settings.min_text_size or made.min_text_size,
         )
-        item.maps = (settings, maps)
-    return item.maps[1]
+        if wanted == made:
+            return maps
+    made = MapSettings(settings.shrink_ratio, settings.thresholds or (0.3, 0.7), settings.min_text_size or 8)
+    assert made.thresholds is not None
+    assert made.min_text_size is not None
+    maps = encode_maps(
+        item.polygons,
+        item.ignore.tolist(),
+        (item.image.shape[0], item.image.shape[1]),
+        shrink_ratio=made.shrink_ratio,
+        thresh_min=made.thresholds[0],
+        thresh_max=made.thresholds[1],
+        min_text_size=made.min_text_size,
+    )
+    item.maps = (made, maps)
+    return maps
 
 
 def shrink_ratio_at(epoch: int, ratio: float, total_epoch: int | None, dynamic: bool) -> float:

@@ -36,6 +36,7 @@ class Item:
     frame: size that the sampler asks of the recognition tensor; None leaves it to the transforms.
     maps: the DB maps last encoded, with the settings they were made by, so that two transforms share one encoding.
     draw: another item of the set, prepared by the first transforms, for those that mix samples.
+    used: (width, height) of the tensor's top left part that shows the page, where the rest is black padding.
     """
 
     sample: Sample
@@ -48,8 +49,9 @@ class Item:
     targets: dict[str, Any] = field(default_factory=dict)
     epoch: int = 0
     frame: Frame | None = None
-    maps: tuple[tuple[float, int], DBMaps] | None = None
+    maps: tuple[Any, DBMaps] | None = None
     draw: Callable[[np.random.Generator], Item] | None = None
+    used: tuple[int, int] | None = None
 
     @property
     def image(self) -> Image:

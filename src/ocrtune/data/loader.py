@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -14,7 +16,7 @@ from ocrtune.config.data_schema import DataOptions, MultiScaleSampler, WidthBuck
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import ConfigError, DataError, Problem
 from ocrtune.core.records import Batch
-from ocrtune.data.collate import CollateEvaluation, CollateTraining
+from ocrtune.data.collate import AsArrays, CollateEvaluation, CollateTraining, as_tensors
 from ocrtune.data.dataset import Draw, EvaluationDataset, TrainingDataset
 from ocrtune.data.item import Context
 from ocrtune.data.labels import LabelSet
@@ -24,22 +26,28 @@ from ocrtune.data.sampler import BatchPlan, EvaluationPlan, MultiScalePlan, Plai
 from ocrtune.data.transforms.rec_resize_img import RecResizeImgOptions
 
 _DEFAULT_HEIGHT = 48
+_ENOUGH = 2**30
 
 
 class Loader:
     """Batches of one epoch at a time; call ``set_epoch`` before each. Worker processes live as long as the loader."""
 
-    def __init__(self, dataset: TrainingDataset | EvaluationDataset, plan: BatchPlan, collate: Any, num_workers: int):
+    def __init__(
+        self,
+        dataset: TrainingDataset | EvaluationDataset,
+        plan: BatchPlan,
+        collate: CollateTraining | CollateEvaluation,
+        num_workers: int,
+    ):
         self.plan = plan
         self._order = _Order(plan)
         self._loader: DataLoader[Any] = DataLoader(
             dataset,
             batch_sampler=self._order,
             num_workers=num_workers,
-            collate_fn=collate,
+            collate_fn=AsArrays(collate) if num_workers and _shared_memory() < _ENOUGH else collate,
             persistent_workers=num_workers > 0,
             worker_init_fn=_start_worker if num_workers else None,
-            pin_memory=torch.cuda.is_available(),
         )
 
     def __len__(self) -> int:
@@ -55,7 +63,7 @@ class Loader:
         for batch in self._loader:
             if isinstance(batch, DataError):
                 raise batch
-            yield batch
+            yield as_tensors(batch)
 
 
 def build_loader(
@@ -131,6 +139,12 @@ class _Order:
 
     def __iter__(self) -> Iterator[list[Draw]]:
         return iter(self.plan.batches(self.epoch))
+
+
+def _shared_memory() -> float:
+    """Bytes of shared memory that workers can pass tensors through; containers often have 64 MiB and then crash."""
+    folder = Path("/dev/shm")
+    return shutil.disk_usage(folder).total if folder.is_dir() else float("inf")
 
 
 def _start_worker(worker: int) -> None:

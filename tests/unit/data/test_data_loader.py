@@ -122,6 +122,15 @@ def test_epochs_repeat_for_any_number_of_workers(task: str, det_set: Path, rec_s
     assert not same(alone[0], alone[1])
 
 
+def test_little_shared_memory(rec_set: Path, charset: Charset, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = epoch_of(load(rec_set, options(rec_set, *REC_STEPS, RESIZE), charset), 0)
+    monkeypatch.setattr("ocrtune.data.loader._shared_memory", lambda: 64 * 2**20)
+    given = options(rec_set, *REC_STEPS, RESIZE, loader={"num_workers": 1})
+    batches = epoch_of(load(rec_set, given, charset), 0)
+    assert same(batches, expected)
+    assert not any(batch.image.is_shared() for batch in batches)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_broken_image_stops_training_with_its_line(det_set: Path, workers: int) -> None:
     given = options(det_set, *DET_STEPS[:2], *DET_STEPS[4:5], *DET_STEPS[6:], loader={"num_workers": workers})

@@ -244,7 +244,9 @@ def test_maps_are_made_once_and_hold_their_settings() -> None:
     assert 0.85 < item.targets["threshold_map"].max() <= 0.9
     assert item.targets["shrink_map"][32, 55] == 1
     assert item.targets["shrink_mask"][82, 105] == 0  # the ignored text
+    before = item.maps[1]
     item = run(item, ("MakeShrinkMap", {"min_text_size": 30}))
+    assert item.maps[1] is not before
     assert item.targets["shrink_map"].max() == 0
 
 

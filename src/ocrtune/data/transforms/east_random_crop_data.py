@@ -23,17 +23,22 @@ class EastRandomCropDataOptions:
     """size: (width, height) pixels of the result. max_tries: draws before the whole page is taken.
     min_crop_side_ratio: smallest crop side as a share of the page. keep_ratio: scale both sides alike and pad with
     black on the right and below; otherwise stretch. fill_frame: (extension) where the crop is longer or wider than the
-    result, take in more of the page, at the same scale, instead of black."""
+    result, take in more of the page, at the same scale, instead of black. enlarge: (extension) false: a crop smaller
+    than the result takes in more of the page and is not scaled up, so that training sees text at the sizes that
+    IaaAugment's Resize draws, which should lie around the scale of prediction."""
 
     size: tuple[int, int] = (640, 640)
     max_tries: int = 10
     min_crop_side_ratio: float = 0.1
     keep_ratio: bool = True
     fill_frame: bool = False
+    enlarge: bool = True
 
     def __post_init__(self) -> None:
         if min(self.size) < 32 or self.size[0] % 32 or self.size[1] % 32:
             raise ValueError(f"size is {list(self.size)}, expected multiples of 32")
+        if not self.enlarge and not self.keep_ratio:
+            raise ValueError("enlarge: false needs keep_ratio: true")
 
 
 @transforms.register("EastRandomCropData", EastRandomCropDataOptions)
@@ -53,18 +58,21 @@ class EastRandomCropData:
         assert item.canvas is not None, "DecodeImage comes first"
         cared = [polygon for polygon, ignored in zip(item.polygons, item.ignore) if not ignored]
         crop = find_crop(item.canvas.size, cared, self.options, rng)
+        if not self.options.enlarge:
+            crop = reach_size(crop, item.canvas.size, cared, self.options.size, rng)
         if self.options.fill_frame and self.options.keep_ratio:
             crop = extend_crop(crop, item.canvas.size, cared, self.options.size, rng)
         left, top, width, height = crop
         target_width, target_height = self.options.size
         x_scale, y_scale = target_width / width, target_height / height
         if self.options.keep_ratio:
-            x_scale = y_scale = min(x_scale, y_scale)
+            x_scale = y_scale = min(x_scale, y_scale, *(() if self.options.enlarge else (1.0,)))
         item.move(np.diag([x_scale, y_scale, 1.0]) @ translation(-left, -top), self.options.size, min(x_scale, y_scale))
         used_width, used_height = max(round(width * x_scale), 1), max(round(height * y_scale), 1)
         image = item.image
         image[used_height:] = 0
         image[:, used_width:] = 0
+        item.used = (used_width, used_height)
         _keep_visible(item, used_width, used_height)
 
 
@@ -102,8 +110,29 @@ def extend_crop(
     It grows by a random share to either side, not past the page of ``size`` and not into a text.
     """
     axis = 1 if crop[2] * target[1] > crop[3] * target[0] else 0  # 0: grow in width, 1: in height
+    wanted = round(crop[3 - axis] * target[axis] / target[1 - axis])
+    return _grown(crop, axis, wanted, size, polygons, rng)
+
+
+def reach_size(
+    crop: Rectangle,
+    size: tuple[int, int],
+    polygons: list[Polygon],
+    target: tuple[int, int],
+    rng: np.random.Generator,
+) -> Rectangle:
+    """``crop`` grown to at least ``target`` (width, height), as far as the page of ``size`` and its texts allow."""
+    for axis in (0, 1):
+        crop = _grown(crop, axis, target[axis], size, polygons, rng)
+    return crop
+
+
+def _grown(
+    crop: Rectangle, axis: int, wanted: int, size: tuple[int, int], polygons: list[Polygon], rng: np.random.Generator
+) -> Rectangle:
+    """``crop`` with at most ``wanted`` pixels in width (axis 0) or height (1), never less than it has."""
     first, length = crop[axis], crop[axis + 2]
-    wanted = min(round(crop[3 - axis] * target[axis] / target[1 - axis]), size[axis])
+    wanted = min(wanted, size[axis])
     other_first, other_end = crop[1 - axis], crop[1 - axis] + crop[3 - axis]
     beside = [p for p in polygons if p[:, 1 - axis].max() > other_first and p[:, 1 - axis].min() < other_end]
     covered = ~_free(size[axis] + 1, [polygon[:, axis] for polygon in beside])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocrtune.data.db_maps import maps_of, shrink_ratio_at
+from ocrtune.data.db_maps import MapSettings, maps_of, shrink_ratio_at
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
@@ -39,8 +39,6 @@ class MakeBorderMap:
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
         options = self.options
         ratio = shrink_ratio_at(item.epoch, options.shrink_ratio, options.total_epoch, options.dynamic_shrink)
-        maps = maps_of(item, ratio)
-        item.targets["threshold_map"] = (
-            maps.threshold_map * (options.thresh_max - options.thresh_min) + options.thresh_min
-        )
+        maps = maps_of(item, MapSettings(ratio, thresholds=(options.thresh_min, options.thresh_max)))
+        item.targets["threshold_map"] = maps.threshold_map
         item.targets["threshold_mask"] = maps.threshold_mask

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocrtune.data.db_maps import maps_of, shrink_ratio_at
+from ocrtune.data.db_maps import MapSettings, maps_of, shrink_ratio_at
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
@@ -40,6 +40,6 @@ class MakeShrinkMap:
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
         options = self.options
         ratio = shrink_ratio_at(item.epoch, options.shrink_ratio, options.total_epoch, options.dynamic_shrink)
-        maps = maps_of(item, ratio, options.min_text_size)
+        maps = maps_of(item, MapSettings(ratio, min_text_size=options.min_text_size))
         item.targets["shrink_map"] = maps.shrink_map
         item.targets["shrink_mask"] = maps.shrink_mask

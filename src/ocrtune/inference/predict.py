@@ -166,4 +166,4 @@ def _what(problem: Problem | str, path: Path) -> str:
     if isinstance(problem, str):
         return problem
     prefix = "" if problem.where in {str(path), "image"} else f"{problem.where}: "
-    return prefix + problem.what.removeprefix(f"{path} ") + (f". {problem.fix}" if problem.fix else "")
+    return prefix + problem.what + (f". {problem.fix}" if problem.fix else "")

@@ -23,7 +23,6 @@ def commands(arguments: argparse.Namespace, scratch: Path) -> dict[str, list[str
     return {
         "codec.py": [*places, "--det-onnx", arguments.det_onnx],
         "data.py": places,
-        "data.py": places,
         "losses.py": [arguments.paddleocr, later],
         "metrics.py": places,
         "models.py": [arguments.paddleocr],

@@ -24,6 +24,7 @@ class GlobalOptions:
     """Section ``Global``: the run as a whole.
 
     epoch_num: passes over the training data. save_model_dir: the run folder.
+    max_steps: no more passes than it takes to reach so many steps; a pass is never cut short (extension).
     pretrained_model: start a new run from these weights: a file, or a name of the catalogue (extension).
     checkpoints: go on with an interrupted run: its folder or checkpoint file; wins over ``pretrained_model``.
     character_dict_path: None means the dictionary that comes with the weights (extension).
@@ -39,6 +40,7 @@ class GlobalOptions:
 
     epoch_num: int
     save_model_dir: Path
+    max_steps: int | None = None
     model_name: str | None = None
     pretrained_model: str | None = None
     checkpoints: Path | None = None
@@ -86,6 +88,8 @@ class GlobalOptions:
 
     def __post_init__(self) -> None:
         _at_least("epoch_num", self.epoch_num, 1)
+        if self.max_steps is not None:
+            _at_least("max_steps", self.max_steps, 1)
         _at_least("max_text_length", self.max_text_length, 1)
         _at_least("print_batch_step", self.print_batch_step, 1)
         every = self.eval_batch_step[1] if isinstance(self.eval_batch_step, tuple) else self.eval_batch_step
@@ -93,6 +97,12 @@ class GlobalOptions:
             _at_least("eval_batch_step", every, 1)
         if not 0 < self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}, expected a number between 0 and 1")
+
+    def epochs(self, steps_per_epoch: int) -> int:
+        """Passes to make: ``epoch_num``, or fewer where ``max_steps`` asks for it."""
+        if self.max_steps is None:
+            return self.epoch_num
+        return min(self.epoch_num, -(-self.max_steps // steps_per_epoch))
 
 
 @dataclass(frozen=True)

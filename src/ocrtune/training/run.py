@@ -136,7 +136,7 @@ def _trainer(config: RunConfig, model: nn.Module, device: torch.device, steps_pe
         loss=build_loss(config.loss).to(device),
         optimizer=build_optimizer(model, config.optimizer),
         options=config.optimizer,
-        schedule=build_schedule(config.optimizer.lr, options.epoch_num, steps_per_epoch),
+        schedule=build_schedule(config.optimizer.lr, options.epochs(steps_per_epoch), steps_per_epoch),
         device=device,
         precision=choose_precision(options.precision, device),
         average=average,
@@ -146,7 +146,8 @@ def _trainer(config: RunConfig, model: nn.Module, device: torch.device, steps_pe
 def _train(parts: Parts, journal: Journal) -> None:
     options = parts.config.global_options
     trainer = parts.trainer
-    steps = len(parts.train_loader) * options.epoch_num
+    epochs = options.epochs(len(parts.train_loader))
+    steps = len(parts.train_loader) * epochs
     interrupt = Interrupt()
     with Bar(steps, "step", done=trainer.progress.step) as bar:
         watch = Watch(
@@ -159,7 +160,7 @@ def _train(parts: Parts, journal: Journal) -> None:
             charset=parts.charset,
             plan=EvaluationPlan.of(options.eval_batch_step),
             steps=steps,
-            epochs=options.epoch_num,
+            epochs=epochs,
             print_every=options.print_batch_step,
             journal=journal,
             bar=bar,
@@ -169,7 +170,7 @@ def _train(parts: Parts, journal: Journal) -> None:
             watch.evaluate_base()
         try:
             with interrupt:
-                fit(trainer, parts.train_loader, options.epoch_num, watch)
+                fit(trainer, parts.train_loader, epochs, watch)
         except (KeyboardInterrupt, RuntimeError) as stop:
             if not interrupt.requested:
                 raise
@@ -183,6 +184,7 @@ def _settings(parts: Parts) -> dict[str, Any]:
     """What the config resolved to, for people and for the record."""
     options, trainer = parts.config.global_options, parts.trainer
     steps_per_epoch = len(parts.train_loader)
+    epochs = options.epochs(steps_per_epoch)
     parameters = [value for value in trainer.model.parameters() if value.requires_grad]
     return {
         "model": options.model_name or parts.config.architecture.algorithm or parts.config.architecture.model_type,
@@ -191,13 +193,13 @@ def _settings(parts: Parts) -> dict[str, Any]:
         "n_train": parts.n_train,
         "n_eval": parts.n_eval,
         "batch": parts.config.train.loader.batch_size_per_card,
-        "epochs": options.epoch_num,
-        "steps": steps_per_epoch * options.epoch_num,
+        "epochs": epochs,
+        "steps": steps_per_epoch * epochs,
         "optimizer": parts.config.optimizer.name,
         "schedule": parts.config.optimizer.lr.name,
         "peak_lr": trainer.schedule.peak,
         "warmup_steps": trainer.schedule.warmup_steps,
-        "last_lr": trainer.schedule(steps_per_epoch * options.epoch_num - 1),
+        "last_lr": trainer.schedule(steps_per_epoch * epochs - 1),
         "ema": options.ema_decay if options.use_ema else None,
         "device": str(trainer.device),
         "threads": torch.get_num_threads(),

@@ -39,6 +39,14 @@ def test_values_are_typed(tmp_path: Path) -> None:
     assert config.eval.dataset.holdout == 0.1
 
 
+@pytest.mark.parametrize(
+    ("max_steps", "steps_per_epoch", "epochs"), [(None, 10, 3), (100, 10, 3), (11, 10, 2), (10, 10, 1)]
+)
+def test_max_steps_takes_whole_epochs(tmp_path: Path, max_steps: int | None, steps_per_epoch: int, epochs: int) -> None:
+    options = load(tmp_path, f"Global.max_steps={max_steps or 'null'}").config.global_options
+    assert options.epochs(steps_per_epoch) == epochs
+
+
 def test_meaningless_keys_are_listed_once_with_the_reason(tmp_path: Path) -> None:
     text = TOY.replace("scale: 0.5}", "scale: 0.5, pretrained: x}") + "profiler_options: null\n"
     notices = {notice.where: notice.what for notice in load(tmp_path, text=text).notices}

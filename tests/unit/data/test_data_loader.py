@@ -83,6 +83,16 @@ def test_detection_batches(det_set: Path) -> None:
         assert all(bool(((target >= 0) & (target <= 1)).all()) for target in batch.targets.values())
 
 
+def test_padding_that_all_crops_share_is_cut_off(det_set: Path) -> None:
+    steps = [
+        ("EastRandomCropData", {"size": [640, 640], "enlarge": False}) if s[0] == "EastRandomCropData" else s
+        for s in DET_STEPS
+    ]
+    for batch in epoch_of(load(det_set, options(det_set, *steps)), 0):
+        assert batch.image.shape[-2:] <= (128, 224)  # pages of 200 x 120, in a frame of 640 x 640
+        assert all(target.shape[-2:] == batch.image.shape[-2:] for target in batch.targets.values())
+
+
 def test_recognition_batches(rec_set: Path, charset: Charset) -> None:
     batches = epoch_of(load(rec_set, options(rec_set, *REC_STEPS, RESIZE), charset), 0)
     assert len(batches) == 6

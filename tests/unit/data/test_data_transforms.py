@@ -226,6 +226,19 @@ def test_frame_is_filled_with_page_instead_of_black() -> None:
     assert grown > 100
 
 
+def test_small_crops_keep_their_scale_on_request() -> None:
+    for seed in range(40):
+        item = item_of()
+        side = max(float(np.ptp(polygon[:, 0])) for polygon in item.polygons)
+        run(item, ("EastRandomCropData", {"size": [416, 256], "enlarge": False}), seed=seed)
+        assert item.used is not None
+        assert item.used[0] <= 200  # the page is smaller than the result: shown as large as it is, never larger
+        assert item.used[1] <= 120
+        assert max(float(np.ptp(polygon[:, 0])) for polygon in item.polygons) <= side + 1e-3
+    shrunk = run(item_of(), ("EastRandomCropData", {"size": [64, 64], "enlarge": False, "max_tries": 0}))
+    assert shrunk.used == (64, 38)  # the whole page does not fit: scaled down to fit
+
+
 def test_blank_page_has_empty_maps() -> None:
     item = item_of()
     item.keep([])

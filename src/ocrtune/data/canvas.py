@@ -58,16 +58,16 @@ class Canvas:
         self.size = size
 
     def recolour(self, change: Callable[[Image], Image]) -> None:
-        """Add a change of each pixel by itself; it is made when the pixels are asked for, on those that are seen."""
-        if self._pending:
-            self.pixels()
+        """Add a change of each pixel by itself; it is made when the pixels are asked for, on those that are seen.
+
+        What lies outside the source, such as the corners that a rotation uncovers, keeps its fill colour.
+        """
         self._recolour.append(change)
 
     def sketch(self) -> Image:
-        """Every few pixels of the image, at least 64 of them per side where there are so many; for its colours."""
-        image = self.pixels()
-        step = max(min(image.shape[:2]) // _SKETCH, 1)
-        return np.ascontiguousarray(image[::step, ::step])
+        """The source image by every few pixels, at least 64 of them per side where there are so many, recoloured."""
+        step = max(min(self._image.shape[:2]) // _SKETCH, 1)
+        return _recoloured(np.ascontiguousarray(self._image[::step, ::step]), self._recolour)
 
     def pixels(self) -> Image:
         """The image, (H, W, 3) uint8, with every pending change applied."""

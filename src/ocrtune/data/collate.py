@@ -31,13 +31,13 @@ class CollateTraining:
                 return item
         good = cast("Sequence[Item]", items)
         tensors = [item.tensor for item in good if item.tensor is not None]
-        targets = {name: _stack([item.targets[name] for item in good]) for name in good[0].targets}
-        image = _stack_padded(tensors, self.width_step)
+        targets = {name: [item.targets[name] for item in good] for name in good[0].targets}
         if (shown := _shown(good)) is not None:
             height, width = shown
-            image = image[..., :height, :width].contiguous()
-            targets = {name: target[..., :height, :width].contiguous() for name, target in targets.items()}
-        return Batch(image, targets, tuple(item.sample for item in good))
+            tensors = [tensor[:, :height, :width] for tensor in tensors]
+            targets = {name: [target[:height, :width] for target in parts] for name, parts in targets.items()}
+        stacked = {name: _stack(parts) for name, parts in targets.items()}
+        return Batch(_stack_padded(tensors, self.width_step), stacked, tuple(item.sample for item in good))
 
 
 @dataclass(frozen=True)

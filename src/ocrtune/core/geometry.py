@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 
 def area(points: ArrayLike) -> float:
@@ -16,23 +16,6 @@ def perimeter(points: ArrayLike) -> float:
     """Length of the closed outline in pixels."""
     p = np.asarray(points, np.float64)
     return float(np.linalg.norm(p - np.roll(p, -1, axis=0), axis=1).sum())
-
-
-def order_clockwise(quad: ArrayLike) -> NDArray[np.float32]:
-    """(4, 2) corners as top-left, top-right, bottom-right, bottom-left.
-
-    Source: PaddleOCR tools/infer/predict_det.py ``order_points_clockwise`` at 79f652f5: the corners with the
-    smallest and largest x+y are top-left and bottom-right; of the other two, the smaller y-x is top-right.
-    """
-    q = np.asarray(quad, np.float32)
-    total = q.sum(axis=1)
-    first, last = int(total.argmin()), int(total.argmax())
-    if first == last:
-        return q.copy()
-    rest = [i for i in range(4) if i not in (first, last)]
-    difference = q[rest, 1] - q[rest, 0]
-    right, left = rest[int(difference.argmin())], rest[int(difference.argmax())]
-    return q[[first, right, last, left]]
 
 
 def quad_size(quad: ArrayLike) -> tuple[float, float]:

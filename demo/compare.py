@@ -19,6 +19,7 @@ from ocrtune.metrics.detection import match_boxes
 _RIGHT, _WRONG, _INK, _PAPER = (20, 140, 50), (205, 30, 30), (20, 20, 20), (255, 255, 255)  # RGB
 _TITLE, _TEXT = 20, 15  # pixels
 _BAR = 34
+_TALL = 28  # pixels: higher boxes are displays
 
 Label = Sequence[Mapping[str, Any]]
 
@@ -67,14 +68,23 @@ def _panel(image: Image, title: str, items: Label, right: Sequence[bool]) -> Ima
         colour = _RIGHT if good else _WRONG
         points = [(float(x) + 2, float(y) + _BAR) for x, y in item["points"]]
         pen.line([*points, points[0]], fill=colour, width=2)
-        left, top = min(x for x, _ in points), min(y for _, y in points)
+    for item, good in zip(items, right, strict=True):
+        colour = _RIGHT if good else _WRONG
         text = str(item["transcription"])
         box = pen.textbbox((0, 0), text, font=font.at(_TEXT))
-        x = min(left, width - box[2] - 6)
-        y = max(top - box[3] - 4, _BAR)
-        pen.rectangle((x, y, x + box[2] + 6, y + box[3] + 3), fill=colour)
-        pen.text((x + 3, y + 1), text, fill=_PAPER, font=font.at(_TEXT))
+        x, y = _beside(item, (box[2] + 6, box[3] + 3), (width, height))
+        pen.rectangle((x, y + _BAR, x + box[2] + 6, y + _BAR + box[3] + 3), fill=colour)
+        pen.text((x + 3, y + _BAR + 1), text, fill=_PAPER, font=font.at(_TEXT))
     return np.ascontiguousarray(np.asarray(page, np.uint8)[:, :, ::-1])
+
+
+def _beside(item: Mapping[str, Any], plate: tuple[float, float], size: tuple[int, int]) -> tuple[float, float]:
+    """Where a plate with the text goes, left and top: below a display, above print, within the photo."""
+    xs, ys = zip(*((float(x), float(y)) for x, y in item["points"]))
+    below = max(ys) - min(ys) > _TALL
+    x = min(max(min(xs), 0), size[0] - plate[0])
+    y = max(ys) + 1 if below else min(ys) - plate[1] - 1
+    return x, min(max(y, 0), size[1] - plate[1])
 
 
 def write_comparison(path: Path, picture: Image) -> None:

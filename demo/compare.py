@@ -19,9 +19,10 @@ from ocrtune.metrics.detection import match_boxes
 _RIGHT, _WRONG, _INK, _PAPER = (20, 140, 50), (205, 30, 30), (20, 20, 20), (255, 255, 255)  # RGB
 _TITLE, _TEXT = 20, 15  # pixels
 _BAR = 34
-_TALL = 28  # pixels: higher boxes are displays
 
 Label = Sequence[Mapping[str, Any]]
+Size = tuple[float, float]
+Box = tuple[float, float, float, float]
 
 
 def read_predictions(folder: Path) -> dict[str, Label]:
@@ -68,23 +69,36 @@ def _panel(image: Image, title: str, items: Label, right: Sequence[bool]) -> Ima
         colour = _RIGHT if good else _WRONG
         points = [(float(x) + 2, float(y) + _BAR) for x, y in item["points"]]
         pen.line([*points, points[0]], fill=colour, width=2)
+    taken = [_box(item) for item in items]
     for item, good in zip(items, right, strict=True):
         colour = _RIGHT if good else _WRONG
-        text = str(item["transcription"])
+        text = str(item["transcription"]) or " "
         box = pen.textbbox((0, 0), text, font=font.at(_TEXT))
-        x, y = _beside(item, (box[2] + 6, box[3] + 3), (width, height))
-        pen.rectangle((x, y + _BAR, x + box[2] + 6, y + _BAR + box[3] + 3), fill=colour)
+        plate = box[2] + 6, box[3] + 3
+        x, y = _free_place(item, plate, (width, height), taken)
+        taken.append((x, y, x + plate[0], y + plate[1]))
+        pen.rectangle((x, y + _BAR, x + plate[0], y + _BAR + plate[1]), fill=colour)
         pen.text((x + 3, y + _BAR + 1), text, fill=_PAPER, font=font.at(_TEXT))
     return np.ascontiguousarray(np.asarray(page, np.uint8)[:, :, ::-1])
 
 
-def _beside(item: Mapping[str, Any], plate: tuple[float, float], size: tuple[int, int]) -> tuple[float, float]:
-    """Where a plate with the text goes, left and top: below a display, above print, within the photo."""
+def _free_place(item: Mapping[str, Any], plate: Size, page: Size, taken: Sequence[Box]) -> tuple[float, float]:
+    """Where a plate with the text goes, left and top: the place at its box that covers least of what is ``taken``."""
+    left, top, right, bottom = _box(item)
+    across, down = (left, right - plate[0]), (top, bottom - plate[1])
+    places = [(x, y) for y in (top - plate[1] - 2, bottom + 2) for x in across]
+    places += [(x, y) for x in (right + 3, left - plate[0] - 3) for y in down]
+    inside = [(min(max(x, 0), page[0] - plate[0]), min(max(y, 0), page[1] - plate[1])) for x, y in places]
+    return min(inside, key=lambda at: sum(_overlap((*at, at[0] + plate[0], at[1] + plate[1]), box) for box in taken))
+
+
+def _box(item: Mapping[str, Any]) -> Box:
     xs, ys = zip(*((float(x), float(y)) for x, y in item["points"]))
-    below = max(ys) - min(ys) > _TALL
-    x = min(max(min(xs), 0), size[0] - plate[0])
-    y = max(ys) + 1 if below else min(ys) - plate[1] - 1
-    return x, min(max(y, 0), size[1] - plate[1])
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _overlap(a: Box, b: Box) -> float:
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
 def write_comparison(path: Path, picture: Image) -> None:

@@ -48,8 +48,8 @@ class Size:
 
 
 FULL = Size(
-    train=300, train_pages=120, val=20, test=110, test_pages=60, unseen=8,
-    rec_epochs=5, rec_batch=32, det_epochs=2, det_batch=4, det_crop=320, workers=1,
+    train=220, train_pages=120, val=20, test=110, test_pages=60, unseen=8,
+    rec_epochs=4, rec_batch=32, det_epochs=2, det_batch=4, det_crop=320, workers=1,
 )  # fmt: skip
 QUICK = Size(
     train=8, train_pages=4, val=3, test=3, test_pages=2, unseen=2,

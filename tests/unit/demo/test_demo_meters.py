@@ -103,7 +103,7 @@ def test_label_files_are_read_back(tmp_path: Path) -> None:
     shown = [text.text for text in photo.texts if text.value]
     assert [sample.text for sample in recognition[: len(shown)]] == shown
     digits = [sample for sample in recognition if (sample.text or "").replace(".", "").lstrip("-").isdigit()]
-    assert 0.65 <= len(digits) / crops <= 0.95
+    assert 0.55 <= len(digits) / crops <= 0.85
 
 
 def test_no_photo_is_in_two_splits() -> None:

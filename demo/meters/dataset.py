@@ -37,7 +37,7 @@ class Split:
 def write_split(folder: Path, split: Split) -> tuple[int, int]:
     """Draw a split into ``folder``: ``images/``, ``crops/``, ``det_NAME.txt``, ``rec_NAME.txt``.
 
-    Most crops are displays (``_VALUE_SHARE``), the rest is print. Returns how many photos and crops the label files list.
+    Most crops are displays (``_VALUE_SHARE``), the rest is print. Returns the lines of the two label files.
     """
     rng = np.random.default_rng(split.first_seed)
     pages, crops = [], []

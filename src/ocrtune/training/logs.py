@@ -53,10 +53,7 @@ class Meter:
     """Means of what steps report, since the last reading."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._steps = self._samples = 0
-        self._waited = 0.0
-        self._since = time.perf_counter()
+        self._reset()
 
     def add(self, losses: Mapping[str, float], samples: int, waited: float) -> None:
         """One step: its losses, its number of samples, the seconds it waited for them."""
@@ -76,12 +73,18 @@ class Meter:
         seconds = max(time.perf_counter() - self._since, 1e-9)
         result = {name: value / self._steps for name, value in self._sums.items()}
         result |= {"samples_per_s": self._samples / seconds, "waiting": min(self._waited / seconds, 1.0)}
-        self.__init__()  # type: ignore[misc]
+        self._reset()
         return result
 
     def pause(self, seconds: float) -> None:
         """Do not count ``seconds`` that were spent on something else, such as an evaluation."""
         self._since += seconds
+
+    def _reset(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._steps = self._samples = 0
+        self._waited = 0.0
+        self._since = time.perf_counter()
 
 
 class Bar:

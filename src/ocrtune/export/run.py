@@ -16,7 +16,6 @@ from ocrtune.codec.image import DetPreprocess, RecPreprocess
 from ocrtune.config import RunConfig
 from ocrtune.core.errors import ExportError, Problem, WeightsError
 from ocrtune.core.records import ModelCard, Sample
-from ocrtune.data.labels import read_splits
 from ocrtune.data.preprocess import preprocess_of
 from ocrtune.export import paddle_yaml, rapidocr
 from ocrtune.export.gate import GateReport, GateTolerance, verify
@@ -24,6 +23,7 @@ from ocrtune.export.onnx import classes_with_space, export_model, needs_space
 from ocrtune.inference.models import EXPORTED_NAME, open_detector, open_recogniser
 from ocrtune.inference.paddle_yaml import FILE_NAME as PADDLE_YAML
 from ocrtune.training.checkpoint import BEST, LATEST
+from ocrtune.training.data import evaluation_labels
 from ocrtune.training.run_folder import LoadedRun, load_run
 
 UNCHECKED, FAILED, REPORT = "unchecked.onnx", "failed.onnx", "export.json"
@@ -94,12 +94,7 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 
 
 def _samples(config: RunConfig, count: int) -> list[Sample]:
-    if count <= 0:
-        return []
-    labels = config.eval.dataset
-    source = labels if labels.label_file_list else config.train.dataset  # training labels only where holdout needs them
-    _, validation = read_splits(source, labels, config.architecture.model_type, config.global_options.seed)
-    return spread(validation.samples, count)
+    return spread(evaluation_labels(config).samples, count) if count > 0 else []
 
 
 def _card(run: LoadedRun, preprocess: DetPreprocess | RecPreprocess) -> ModelCard:

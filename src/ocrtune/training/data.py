@@ -41,6 +41,13 @@ def checked_samples(
     return reports[0].usable(), reports[1].labels
 
 
+def evaluation_labels(config: RunConfig) -> LabelSet:
+    """The ``Eval`` samples of ``config``, those of ``holdout`` included; DataError lists every bad line."""
+    labels = config.eval.dataset
+    source = labels if labels.label_file_list else config.train.dataset  # training labels only where holdout needs them
+    return read_splits(source, labels, config.architecture.model_type, config.global_options.seed)[1]
+
+
 def max_steps(options: DataOptions, pixels_per_step: int) -> int | None:
     """Output steps of a recogniser on the widest input that training gives it; None when nothing says how wide.
 

@@ -10,10 +10,10 @@ from torch import nn
 
 from ocrtune.config.schema import GlobalOptions, RunConfig
 from ocrtune.core.charset import Charset
-from ocrtune.data.labels import read_splits
 from ocrtune.data.loader import build_loader
 from ocrtune.models.build import build_model
 from ocrtune.training.checkpoint import BEST, load_checkpoint_weights
+from ocrtune.training.data import evaluation_labels
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.precision import choose_device
 from ocrtune.training.start import load_start, read_charset
@@ -33,9 +33,7 @@ def evaluate_config(
     charset = read_charset(config)
     task = build_task(config, charset)
     kind = config.architecture.model_type
-    labels = config.eval.dataset
-    source = labels if labels.label_file_list else config.train.dataset  # training labels only where holdout needs them
-    _, samples = read_splits(source, labels, kind, options.seed)
+    samples = evaluation_labels(config)
     loader = build_loader(samples, config.eval, task=kind, seed=options.seed, training=False, charset=charset)
     model = build_model(config.architecture, charset)
     _load(model, options, charset, say)

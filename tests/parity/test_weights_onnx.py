@@ -4,7 +4,7 @@ Compared are what the files output: the shrink map, and class probabilities. Eac
 sets in OCRTUNE_SHARED) through the codec's own preprocessing, and on drawn ones that need nothing.
 
 Measured on more images: detection 16 pages, max 5.4e-5; PP-OCRv6_small_rec 100 crops, max 1.4e-4, median below 4e-7;
-PP-OCRv2_rec 100 crops, max 2.0e-4, median about 1e-5. The two values above 1e-4 are one unreadable crop each, where
+PP-OCRv2_rec 100 crops, max 2.0e-4, median about 1e-5. The two values above 1e-4 are one crop each, where
 float32 rounding decides: against float64 PyTorch is off by 2.0e-4 and 1.0e-4 there, ONNX Runtime by 6e-5 and 1.0e-4.
 """
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
 import random
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from torch import Tensor, nn
 from ocrtune import __version__
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import Problem, TrainingError, WeightsError
+from ocrtune.core.files import write_whole
 from ocrtune.models.fold import FORMS, form_of, to_form_
 from ocrtune.weights.native import charset_metadata, read_native, write_native
 
@@ -140,12 +140,7 @@ def set_random_state(state: Mapping[str, Any]) -> None:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write ``content`` so that the file is either the old one or the whole new one, even if the power fails."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, path)
+        write_whole(path, content)
     except OSError as error:
         raise TrainingError(Problem(str(path), f"cannot write it ({error.strerror})")) from error

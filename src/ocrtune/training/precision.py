@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
+from torch import nn
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -13,6 +14,11 @@ Precision = Literal["auto", "float32", "bfloat16"]
 def choose_device(name: str | None = None) -> torch.device:
     """``name`` as PyTorch spells it; None takes a CUDA GPU when PyTorch finds one, else the CPU."""
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def placed(model: nn.Module, device: torch.device) -> nn.Module:
+    """``model`` on ``device``, its weights in channels_last (measured on a CPU: ``benchmarks/training_step.py``)."""
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]  # missing in its stubs
 
 
 def choose_precision(wanted: Precision, device: torch.device) -> torch.dtype:

@@ -28,7 +28,7 @@ from ocrtune.training.interrupt import Interrupt
 from ocrtune.training.logs import Bar, Journal, duration
 from ocrtune.training.loop import fit
 from ocrtune.training.optim import build_optimizer
-from ocrtune.training.precision import choose_device, choose_precision
+from ocrtune.training.precision import choose_device, choose_precision, placed
 from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
 from ocrtune.training.run_folder import prepare_folder
@@ -129,7 +129,7 @@ def seed_everything(seed: int) -> None:
 
 def _trainer(config: RunConfig, model: nn.Module, device: torch.device, steps_per_epoch: int) -> Trainer:
     options = config.global_options
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = placed(model, device)
     average = WeightAverage(model, options.ema_decay, options.ema_decay_type) if options.use_ema else None
     return Trainer(
         model=model,

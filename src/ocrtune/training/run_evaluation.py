@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from ocrtune.config.schema import GlobalOptions, RunConfig
@@ -15,7 +14,7 @@ from ocrtune.models.build import build_model
 from ocrtune.training.checkpoint import BEST, load_checkpoint_weights
 from ocrtune.training.data import evaluation_labels
 from ocrtune.training.evaluate import evaluate
-from ocrtune.training.precision import choose_device
+from ocrtune.training.precision import choose_device, placed
 from ocrtune.training.start import load_start, read_charset
 from ocrtune.training.tasks.build import build_task
 
@@ -37,7 +36,7 @@ def evaluate_config(
     loader = build_loader(samples, config.eval, task=kind, seed=options.seed, training=False, charset=charset)
     model = build_model(config.architecture, charset)
     _load(model, options, charset, say)
-    model = model.to(choose_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = placed(model, choose_device(device))
     return evaluate(model, loader, task, len(samples))
 
 

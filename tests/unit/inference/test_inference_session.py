@@ -74,17 +74,21 @@ def test_unknown_engine(tmp_path):
         Session(tiny_onnx.detector(tmp_path / "det.onnx"), engine="tensorrt")  # type: ignore[arg-type]
 
 
-def test_importing_the_room_loads_no_torch():
-    code = "import sys, ocrtune.inference; print(sorted({'torch', 'paddle', 'onnx'} & set(sys.modules)))"
+def test_importing_the_room_loads_little():
+    """What keeps the start of `ocrtune predict` short: engines are imported when they are first used."""
+    heavy = (
+        "torch",
+        "paddle",
+        "onnx",
+        "onnxruntime",
+        "openvino",
+        "cv2",
+        "scipy",
+        "numba",
+        "shapely",
+        "pyclipper",
+        "PIL",
+    )
+    code = f"import sys, ocrtune.inference; print([name for name in {heavy!r} if name in sys.modules])"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
-
-
-def test_the_room_is_quick_to_import():
-    """Half a second is the budget of `ocrtune predict`; in CPU time, without the interpreter's own start."""
-    code = "import time; t = time.process_time(); import ocrtune.inference; print(time.process_time() - t)"
-    times = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-        for _ in range(3)
-    ]
-    assert min(times) < 0.5

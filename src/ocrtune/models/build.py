@@ -8,8 +8,8 @@ from torch import nn
 
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import ConfigError, Problem
+from ocrtune.core.registry import Registry
 from ocrtune.models.det import DetModel
-from ocrtune.models.heads.ctc import CTCHead
 from ocrtune.models.rec import RecModel
 from ocrtune.models.registry import backbones, heads, necks
 
@@ -46,49 +46,61 @@ def build_model(architecture: ArchitectureLike, charset: Charset | None) -> nn.M
     charset: needed for recognition (it fixes the number of classes), None for detection.
     Raises ConfigError when the parts do not fit together, for example a detection neck in a recogniser.
     """
-    if architecture.model_type == "det":
-        return _build_detector(architecture)
-    if charset is None:
+    if architecture.model_type == "rec" and charset is None:
         raise ConfigError(Problem("Global.character_dict_path", "missing", "recognition needs a dictionary"))
-    return _build_recogniser(architecture, charset)
-
-
-def _build_detector(architecture: ArchitectureLike) -> DetModel:
-    backbone = backbones.get(architecture.backbone.name, "Architecture.Backbone").factory(architecture.backbone.options)
-    channels = backbone.out_channels
-    if not isinstance(channels, tuple):
-        fix = "PPLCNetV4 needs 'det: true'" if architecture.backbone.name == "PPLCNetV4" else "choose another backbone"
-        raise ConfigError(Problem("Architecture.Backbone", "gives one map, detection needs four", fix))
-    if architecture.neck is None or architecture.neck.name == "SequenceEncoder":
-        what = "missing" if architecture.neck is None else "SequenceEncoder is for recognition"
-        raise ConfigError(Problem("Architecture.Neck", what, "use DBFPN or UniRepLKFPN"))
-    if architecture.head.name != "DBHead":
-        raise ConfigError(Problem("Architecture.Head", f"{architecture.head.name} is for recognition", "use DBHead"))
-    neck = necks.get(architecture.neck.name, "Architecture.Neck").factory(architecture.neck.options, channels)
-    head = heads.get(architecture.head.name, "Architecture.Head").factory(
-        architecture.head.options, neck.out_channels, None
-    )
-    return DetModel(backbone, neck, head)
-
-
-def _build_recogniser(architecture: ArchitectureLike, charset: Charset) -> RecModel:
-    backbone = backbones.get(architecture.backbone.name, "Architecture.Backbone").factory(architecture.backbone.options)
-    channels = backbone.out_channels
-    if not isinstance(channels, int):
-        fix = "remove 'det: true'" if architecture.backbone.name == "PPLCNetV4" else "choose another backbone"
-        raise ConfigError(Problem("Architecture.Backbone", "gives four maps, recognition needs one", fix))
-    neck = None
-    if architecture.neck is not None:
-        if architecture.neck.name != "SequenceEncoder":
-            what = f"{architecture.neck.name} is for detection"
-            raise ConfigError(Problem("Architecture.Neck", what, "use SequenceEncoder"))
-        neck = necks.get(architecture.neck.name).factory(architecture.neck.options, channels)
-        channels = neck.out_channels
-    if architecture.head.name == "DBHead":
-        raise ConfigError(Problem("Architecture.Head", "DBHead is for detection", "use CTCHead or MultiHead"))
-    head = heads.get(architecture.head.name, "Architecture.Head").factory(architecture.head.options, channels, charset)
-    if isinstance(head, CTCHead) == (neck is None):
-        what = "CTCHead reads a sequence" if neck is None else f"{architecture.head.name} has its own neck"
-        fix = "add a SequenceEncoder" if neck is None else "remove Architecture.Neck"
-        raise ConfigError(Problem("Architecture.Neck", what, fix))
+    backbone = _backbone(architecture)
+    reads = _reads(architecture)
+    neck, channels = _neck(architecture, reads, backbone.out_channels)
+    head = heads.get(architecture.head.name).factory(architecture.head.options, channels, charset)
+    if neck is not None and architecture.model_type == "det":
+        return DetModel(backbone, neck, head)
     return RecModel(backbone, neck, head)
+
+
+def _backbone(architecture: ArchitectureLike) -> Any:
+    """The backbone, whose ``out_channels`` suit the task: a tuple for detection, a number for recognition."""
+    backbone: Any = backbones.get(architecture.backbone.name, "Architecture.Backbone").factory(
+        architecture.backbone.options
+    )
+    if isinstance(backbone.out_channels, tuple) == (architecture.model_type == "det"):
+        return backbone
+    gives, wanted = "one map, detection needs four", "write 'det: true' if this backbone has that key"
+    if architecture.model_type == "rec":
+        gives, wanted = "four maps, recognition needs one", "remove 'det: true' if it is there"
+    raise ConfigError(Problem("Architecture.Backbone", f"gives {gives}", f"{wanted}, or choose another backbone"))
+
+
+def _reads(architecture: ArchitectureLike) -> str:
+    """What the head reads (see ``models.registry``), checked against the task."""
+    factory: Any = heads.get(architecture.head.name, "Architecture.Head").factory
+    task = "det" if factory.reads == "pyramid" else "rec"
+    if task != architecture.model_type:
+        what = f"{architecture.head.name} does not belong to model_type '{architecture.model_type}'"
+        raise ConfigError(Problem("Architecture.Head", what, f"one of {_listed(heads, 'reads', architecture.model_type)}"))
+    return str(factory.reads)
+
+
+def _neck(architecture: ArchitectureLike, reads: str, channels: Any) -> tuple[nn.Module | None, int]:
+    """The neck that gives what the head reads, and its channels; no neck for a head that reads the backbone."""
+    if reads == "map":
+        if architecture.neck is not None:
+            what = f"{architecture.head.name} has its own neck"
+            raise ConfigError(Problem("Architecture.Neck", what, "remove Architecture.Neck"))
+        return None, channels
+    if architecture.neck is None:
+        fix = f"one of {_listed(necks, 'gives', architecture.model_type)}"
+        raise ConfigError(Problem("Architecture.Neck", f"missing: {architecture.head.name} reads a {reads}", fix))
+    factory: Any = necks.get(architecture.neck.name, "Architecture.Neck").factory
+    if factory.gives != reads:
+        what = f"{architecture.neck.name} gives a {factory.gives}, {architecture.head.name} reads a {reads}"
+        fix = f"one of {_listed(necks, 'gives', architecture.model_type)}"
+        raise ConfigError(Problem("Architecture.Neck", what, fix))
+    neck = factory(architecture.neck.options, channels)
+    return neck, neck.out_channels
+
+
+def _listed(registry: Registry[nn.Module], attribute: str, task: str) -> str:
+    """The names in ``registry`` that suit ``task``."""
+    entries = [registry.get(name) for name in registry.names()]
+    suits = [e.name for e in entries if (getattr(e.factory, attribute) == "pyramid") == (task == "det")]
+    return ", ".join(suits)

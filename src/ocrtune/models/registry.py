@@ -8,6 +8,9 @@ necks       ``factory(options, in_channels)``               ``out_channels``: in
 encoders    ``factory(options, in_channels)``               ``out_channels``: int; (N, C, 1, W) -> (N, T, C)
 heads       ``factory(options, in_channels, charset)``      ``forward(features, targets) -> dict[str, Tensor]``
 ==========  ==============================================  =====================================================
+
+What fits together is said by class attributes: a head ``reads`` a ``"pyramid"`` (detection), a ``"sequence"``, or the
+backbone's own ``"map"`` (recognition); a neck ``gives`` a ``"pyramid"`` or a ``"sequence"``.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ class Options:
 class CTCHead(nn.Module):
     """(N, T, C) -> ``ctc`` (N, T, classes) logits; class 0 is blank."""
 
+    reads = "sequence"
+
     def __init__(self, options: Options, in_channels: int, charset: Charset):
         super().__init__()
         self.use_guide = options.use_guide

@@ -79,6 +79,8 @@ class DBHead(nn.Module):
     Inference files hold ``binarize`` alone, so the other maps start untrained when weights come from one.
     """
 
+    reads = "pyramid"
+
     def __init__(self, options: Options, in_channels: int, charset: Charset | None):
         super().__init__()
         if options.aux_in_channels not in (0, in_channels):

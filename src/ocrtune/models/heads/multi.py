@@ -88,6 +88,8 @@ def _branches(raw: Any, where: str, findings: Findings) -> dict[str, Mapping[str
 class MultiHead(nn.Module):
     """(N, C, 1, W) -> ``ctc`` (N, T, classes); in training with NRTR also ``nrtr`` (N, L, nrtr classes)."""
 
+    reads = "map"
+
     gtc_head: nn.Module | None
 
     def __init__(self, options: Options, in_channels: int, charset: Charset):

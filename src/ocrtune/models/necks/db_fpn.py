@@ -29,6 +29,8 @@ class Options:
 class DBFPN(nn.Module):
     """Four maps at strides 4 to 32 -> :class:`Pyramid` of ``out_channels``."""
 
+    gives = "pyramid"
+
     def __init__(self, options: Options, in_channels: Sequence[int]):
         super().__init__()
         self.out_channels = options.out_channels

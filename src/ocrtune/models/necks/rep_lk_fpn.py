@@ -112,6 +112,8 @@ class ExcitedLateral(nn.Module):
 class RepLKFPN(nn.Module):
     """Four maps at strides 4 to 32 -> :class:`Pyramid` of ``out_channels``."""
 
+    gives = "pyramid"
+
     def __init__(self, options: Options, in_channels: Sequence[int]):
         super().__init__()
         width, kernel = options.out_channels, options.dilated_kernel_size

@@ -45,6 +45,8 @@ def parse_encoder(raw: Any, key: str, where: str, findings: Findings) -> Options
 class SequenceEncoder(nn.Module):
     """(N, C, 1, W) -> (N, W, C')."""
 
+    gives = "sequence"
+
     def __init__(self, options: Options, in_channels: int):
         super().__init__()
         encoder: Any = encoders.get(options.encoder_type).factory(options.encoder, in_channels)

@@ -76,7 +76,8 @@ def _reads(architecture: ArchitectureLike) -> str:
     task = "det" if factory.reads == "pyramid" else "rec"
     if task != architecture.model_type:
         what = f"{architecture.head.name} does not belong to model_type '{architecture.model_type}'"
-        raise ConfigError(Problem("Architecture.Head", what, f"one of {_listed(heads, 'reads', architecture.model_type)}"))
+        fix = f"one of {_listed(heads, 'reads', architecture.model_type)}"
+        raise ConfigError(Problem("Architecture.Head", what, fix))
     return str(factory.reads)
 
 

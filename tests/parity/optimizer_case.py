@@ -13,6 +13,10 @@ CASES: dict[str, dict[str, Any]] = {
     "adam_l2_zero": {**_ADAM, "regularizer": {"name": "L2", "factor": 0}},
     "adam_clip_global": {**_ADAM, "regularizer": {"name": "L2", "factor": 0.1}, "clip_norm_global": 0.7},
     "adam_clip_each": {**_ADAM, "regularizer": {"name": "L2", "factor": 0.1}, "clip_norm": 0.3},
+    "adam_l1": {**_ADAM, "regularizer": {"name": "L1", "factor": 0.1}, "clip_norm_global": 0.7},
+    "momentum": {"name": "Momentum", "lr": _LR, "momentum": 0.9, "regularizer": {"name": "L2", "factor": 0.1}},
+    "rmsprop": {"name": "RMSProp", "lr": _LR, "momentum": 0.8, "regularizer": {"name": "L2", "factor": 0.1}},
+    "rmsprop_plain": {"name": "RMSProp", "lr": _LR, "rho": 0.9, "epsilon": 1e-3},
     "adamw": {"name": "AdamW", "lr": _LR, "weight_decay": 0.3, "one_dim_param_no_weight_decay": True},
 }
 

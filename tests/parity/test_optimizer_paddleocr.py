@@ -13,11 +13,11 @@ import torch
 from optimizer_case import CASES, STEPS, fc_decay, start, target_of_step
 from torch import nn
 
-from ocrtune.config.schema import OptimizerOptions
+from ocrtune.config.optimizer_schema import OptimizerOptions
 from ocrtune.core.charset import Charset
 from ocrtune.core.options import Findings, parse_options
 from ocrtune.models.heads.ctc import CTCHead, Options
-from ocrtune.training.optim import build_optimizer, clip_gradients, set_rate
+from ocrtune.training.optim import add_l1, build_optimizer, clip_gradients, set_rate
 from ocrtune.training.schedule import build_schedule
 
 pytestmark = pytest.mark.parity
@@ -43,6 +43,7 @@ def parameters_after(raw: dict[str, Any], decay: float) -> dict[str, np.ndarray]
         optimizer.zero_grad()
         (net.head(net.body(x))["ctc"] - target).square().sum().backward()
         clip_gradients(net.parameters(), options)
+        add_l1(optimizer)
         set_rate(optimizer, schedule(step))
         optimizer.step()
     return {name: value.detach().numpy() for name, value in net.named_parameters()}

@@ -10,13 +10,11 @@ from ocrtune.config.data_schema import (
     WidthBucketSampler,
 )
 from ocrtune.config.loader import Loaded, load_config
+from ocrtune.config.optimizer_schema import LearningRate, OptimizerOptions, Regularizer
 from ocrtune.config.registries import Registries
 from ocrtune.config.schema import (
     Architecture,
     GlobalOptions,
-    LearningRate,
-    OptimizerOptions,
-    Regularizer,
     RunConfig,
 )
 from ocrtune.config.writer import save_config

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from ocrtune.config.component import Component, spelled
 from ocrtune.config.data_schema import DataOptions
+from ocrtune.config.optimizer_schema import OptimizerOptions
 from ocrtune.core.options import Findings, ignored, parse_fields
 
 _NO_FILES = "nothing is written there"
@@ -132,69 +133,6 @@ class Architecture:
             findings.problem(f"{where}.Transform", what, "leave it empty")
             return None
         return parse_fields(cls, raw, where, findings)
-
-
-@dataclass(frozen=True)
-class LearningRate:
-    """Section ``Optimizer.lr``.
-
-    learning_rate: peak of Cosine, value of Const. decay_epochs, values: Piecewise, one value more than epochs.
-    warmup_epoch: epochs (may be a fraction) of linear warm-up from 0.
-    """
-
-    name: Literal["Cosine", "Piecewise", "Const"] = "Const"
-    learning_rate: float | None = None
-    warmup_epoch: float = 0.0
-    decay_epochs: tuple[int, ...] = ()
-    values: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.name == "Piecewise":
-            if len(self.values) != len(self.decay_epochs) + 1:
-                counts = f"{len(self.values)} values for {len(self.decay_epochs)} decay_epochs"
-                raise ValueError(f"Piecewise has {counts}, expected one value more than decay_epochs")
-            if list(self.decay_epochs) != sorted(set(self.decay_epochs)):
-                raise ValueError("decay_epochs must rise")
-        elif self.learning_rate is None:
-            raise ValueError(f"{self.name} needs learning_rate")
-        if self.warmup_epoch < 0 or (self.learning_rate or 0) < 0 or min(self.values, default=0) < 0:
-            raise ValueError("learning rates and warmup_epoch must not be negative")
-
-
-@dataclass(frozen=True)
-class Regularizer:
-    """Section ``Optimizer.regularizer``: L2 added to the gradient (coupled, as Paddle's Adam does it)."""
-
-    name: Literal["L2", "L2Decay"] = "L2"
-    factor: float = 0.0
-
-
-@dataclass(frozen=True)
-class OptimizerOptions:
-    """Section ``Optimizer``.
-
-    weight_decay: decoupled, of AdamW alone. no_weight_decay_name: parts of parameter names, separated by
-    spaces, that are not decayed. one_dim_param_no_weight_decay: nor are biases and norms.
-    clip_norm: gradient norm per parameter; clip_norm_global: of all gradients together.
-    """
-
-    lr: LearningRate
-    name: Literal["Adam", "AdamW"] = "Adam"
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float | None = None
-    no_weight_decay_name: str = ""
-    one_dim_param_no_weight_decay: bool = False
-    regularizer: Regularizer | None = None
-    clip_norm: float | None = None
-    clip_norm_global: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.name == "Adam" and self.weight_decay is not None:
-            raise ValueError("weight_decay belongs to AdamW; Adam takes regularizer: {name: L2, factor: ...}")
-        if self.name == "AdamW" and self.regularizer is not None and self.regularizer.factor:
-            raise ValueError("AdamW takes weight_decay, not regularizer")
 
 
 @dataclass(frozen=True)

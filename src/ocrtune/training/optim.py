@@ -1,38 +1,65 @@
-"""Adam and AdamW as PaddleOCR means them.
+"""PaddleOCR's optimizers: Adam, AdamW, Momentum and RMSProp.
 
-Source: PaddleOCR ppocr/optimizer/__init__.py, optimizer.py and regularizer.py at 79f652f5. ``regularizer: L2`` of Adam
-is added to the gradient (PyTorch's ``Adam(weight_decay=...)``), for every parameter, BatchNorm included. Where a
-component has a factor of its own (``fc_decay`` of CTCHead), that one counts, even if the config says 0. AdamW decays
-the weights themselves, by ``weight_decay`` times the rate, and knows no such factors.
+Source: PaddleOCR ppocr/optimizer/__init__.py, optimizer.py and regularizer.py at 79f652f5. ``regularizer`` is added to
+the gradient after clipping (L2 is PyTorch's ``Adam(weight_decay=...)``), for every parameter, BatchNorm included. Where
+a component has a factor of its own (``fc_decay`` of CTCHead), that one counts, as L2, even if the config says 0. AdamW
+decays the weights themselves, by ``weight_decay`` times the rate, and knows no such factors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ocrtune.config.schema import OptimizerOptions
+from ocrtune.config.optimizer_schema import OptimizerOptions
 from ocrtune.models.decay import own_l2
+from ocrtune.training.rmsprop import RMSProp
 
 _ADAMW_DECAY = 0.01  # PaddleOCR's, where the config gives none
+_EPSILON = {"RMSProp": 1e-6}  # others: 1e-8
+
+
+class Decay(NamedTuple):
+    """What pulls a parameter towards 0: factors of its value and of its sign."""
+
+    l2: float = 0.0
+    l1: float = 0.0
 
 
 def build_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.Optimizer:
-    """One parameter group per decay factor; frozen parameters are left out. The rate is set before each step."""
-    decay_of = _adam_decay(model, options) if options.name == "Adam" else _adamw_decay(model, options)
-    groups: dict[float, list[nn.Parameter]] = {}
+    """One parameter group per decay; frozen parameters are left out. The rate is set before each step."""
+    decay_of = _adamw_decay(model, options) if options.name == "AdamW" else _coupled_decay(model, options)
+    groups: dict[Decay, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             groups.setdefault(decay_of[name], []).append(parameter)
-    kind = torch.optim.Adam if options.name == "Adam" else torch.optim.AdamW
-    return kind(
-        [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()],
-        lr=0.0,
-        betas=(options.beta1, options.beta2),
-        eps=options.epsilon,
+    return _optimizer(
+        [{"params": parameters, "weight_decay": decay.l2, "l1": decay.l1} for decay, parameters in groups.items()],
+        options,
     )
+
+
+def _optimizer(groups: list[dict[str, Any]], options: OptimizerOptions) -> torch.optim.Optimizer:
+    epsilon = _EPSILON.get(options.name, 1e-8) if options.epsilon is None else options.epsilon
+    momentum = options.momentum or 0.0
+    if options.name == "Momentum":
+        return torch.optim.SGD(groups, lr=0.0, momentum=momentum)
+    if options.name == "RMSProp":
+        return RMSProp(groups, lr=0.0, rho=options.rho, momentum=momentum, eps=epsilon)
+    kind = torch.optim.Adam if options.name == "Adam" else torch.optim.AdamW
+    return kind(groups, lr=0.0, betas=(options.beta1, options.beta2), eps=epsilon)
+
+
+def add_l1(optimizer: torch.optim.Optimizer) -> None:
+    """Add the L1 part of the decay to the gradients; call it after clipping."""
+    for group in optimizer.param_groups:
+        if factor := group["l1"]:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.add_(parameter.detach().sign(), alpha=factor)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -55,12 +82,16 @@ def clip_gradients(parameters: Iterable[nn.Parameter], options: OptimizerOptions
     return None
 
 
-def _adam_decay(model: nn.Module, options: OptimizerOptions) -> dict[str, float]:
-    common = options.regularizer.factor if options.regularizer else 0.0
-    return {name: common for name, _ in model.named_parameters()} | own_l2(model)
+def _coupled_decay(model: nn.Module, options: OptimizerOptions) -> Mapping[str, Decay]:
+    regularizer = options.regularizer
+    common = Decay()
+    if regularizer is not None:
+        common = Decay(l1=regularizer.factor) if regularizer.name.startswith("L1") else Decay(regularizer.factor)
+    own = {name: Decay(factor) for name, factor in own_l2(model).items()}
+    return {name: common for name, _ in model.named_parameters()} | own
 
 
-def _adamw_decay(model: nn.Module, options: OptimizerOptions) -> dict[str, float]:
+def _adamw_decay(model: nn.Module, options: OptimizerOptions) -> Mapping[str, Decay]:
     common = _ADAMW_DECAY if options.weight_decay is None else options.weight_decay
     spared = options.no_weight_decay_name.split()
 
@@ -68,4 +99,4 @@ def _adamw_decay(model: nn.Module, options: OptimizerOptions) -> dict[str, float
         one_dimensional = options.one_dim_param_no_weight_decay and parameter.ndim == 1
         return one_dimensional or any(part in name for part in spared)
 
-    return {name: 0.0 if spares(name, value) else common for name, value in model.named_parameters()}
+    return {name: Decay() if spares(name, value) else Decay(common) for name, value in model.named_parameters()}

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from ocrtune.config.schema import OptimizerOptions
+from ocrtune.config.optimizer_schema import OptimizerOptions
 from ocrtune.core.errors import Problem, TrainingError
 from ocrtune.core.records import Batch
 from ocrtune.training.batches import images_on, targets_on
 from ocrtune.training.checkpoint import Progress
 from ocrtune.training.ema import WeightAverage
-from ocrtune.training.optim import clip_gradients, set_rate
+from ocrtune.training.optim import add_l1, clip_gradients, set_rate
 from ocrtune.training.precision import autocast
 from ocrtune.training.schedule import Schedule
 
@@ -69,6 +69,7 @@ class Trainer:
             norm = clip_gradients(self.model.parameters(), self.options)
             skipped = "" if norm is None or bool(torch.isfinite(norm)) else "the gradient is not a number"
         if not skipped:
+            add_l1(self.optimizer)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update(self.model)

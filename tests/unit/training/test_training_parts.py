@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ocrtune.config.schema import LearningRate, OptimizerOptions, Regularizer
+from ocrtune.config.optimizer_schema import LearningRate, OptimizerOptions, Regularizer
 from ocrtune.core.errors import TrainingError
 from ocrtune.core.records import Batch, Sample
 from ocrtune.training.checkpoint import (

@@ -46,8 +46,10 @@ def read_components(raw: Mapping[str, Any], registries: Registries, findings: Fi
         (("PostProcess",), registries.postprocess),
         (("Metric",), registries.metrics),
     )
+    architecture = raw.get("Architecture")
+    task = architecture.get("model_type") if isinstance(architecture, Mapping) else None
     for place, registry in places:
-        _replace(result, place, partial(_named, registry=registry, findings=findings))
+        _replace(result, place, partial(_named, registry=registry, findings=findings, task=task))
     listed = partial(_transforms, registry=registries.transforms, findings=findings)
     for section in ("Train", "Eval"):
         _replace(result, (section, "dataset", "transforms"), listed)
@@ -66,10 +68,12 @@ def _replace(tree: dict[str, Any], place: tuple[str, ...], change: Callable[[Any
         node[place[-1]] = change(node[place[-1]], ".".join(place))
 
 
-def _named(raw: Any, where: str, registry: Registry[Any] | None, findings: Findings) -> Component:
-    """``{name: X, option: ...}``."""
+def _named(
+    raw: Any, where: str, registry: Registry[Any] | None, findings: Findings, task: str | None = None
+) -> Component:
+    """``{name: X, option: ...}``; where two tasks use one name, ``task`` says which X is meant."""
     component = Component.parse(raw, where, findings)
-    return _BROKEN if component is None else _typed(component.name, component.raw, where, registry, findings)
+    return _BROKEN if component is None else _typed(component.name, component.raw, where, registry, findings, task)
 
 
 def _transforms(raw: Any, where: str, registry: Registry[Any] | None, findings: Findings) -> Any:
@@ -93,9 +97,14 @@ def _transform(raw: Any, where: str, registry: Registry[Any] | None, findings: F
 
 
 def _typed(
-    name: str, raw: Mapping[str, Any], where: str, registry: Registry[Any] | None, findings: Findings
+    name: str,
+    raw: Mapping[str, Any],
+    where: str,
+    registry: Registry[Any] | None,
+    findings: Findings,
+    task: str | None = None,
 ) -> Component:
     if registry is None:
         return Component(name, dict(raw), dict(raw))
-    options = registry.parse(name, raw, where, findings)
+    options = registry.parse(name, raw, where, findings, task)
     return _BROKEN if options is None else Component(name, options, dict(raw))

@@ -59,9 +59,8 @@ def build_model(architecture: ArchitectureLike, charset: Charset | None) -> nn.M
 
 def _backbone(architecture: ArchitectureLike) -> Any:
     """The backbone, whose ``out_channels`` suit the task: a tuple for detection, a number for recognition."""
-    backbone: Any = backbones.get(architecture.backbone.name, "Architecture.Backbone").factory(
-        architecture.backbone.options
-    )
+    entry = backbones.get(architecture.backbone.name, "Architecture.Backbone", architecture.model_type)
+    backbone: Any = entry.factory(architecture.backbone.options)
     if isinstance(backbone.out_channels, tuple) == (architecture.model_type == "det"):
         return backbone
     gives, wanted = "one map, detection needs four", "write 'det: true' if this backbone has that key"

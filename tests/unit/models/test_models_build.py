@@ -14,6 +14,7 @@ from models_architectures import (
     V2_REC,
     V6_DET,
     V6_REC,
+    Part,
     architecture,
     build,
     charset,
@@ -21,9 +22,11 @@ from models_architectures import (
 )
 
 from ocrtune.core.errors import ConfigError, TrainingError
+from ocrtune.core.options import Findings
 from ocrtune.models.build import build_model
 from ocrtune.models.decay import own_l2
 from ocrtune.models.fold import fold_
+from ocrtune.models.registry import backbones
 
 V6_CLASSES = 18710
 LABELS = {"nrtr": torch.tensor([[2, 5, 6, 3, 0, 0], [2, 7, 3, 0, 0, 0]]), "length": torch.tensor([2, 1])}
@@ -163,6 +166,17 @@ def test_parts_that_do_not_fit_are_refused(chosen, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         build_model(chosen, charset(9))
     assert said in str(error.value)
+
+
+def test_one_name_means_another_network_in_recognition() -> None:
+    """PaddleOCR's MobileNetV3: four maps for detection, one row of columns for recognition."""
+    raw = {"name": "MobileNetV3", "model_name": "small", "scale": 0.5, "small_stride": [1, 2, 2, 2]}
+    options = backbones.parse("MobileNetV3", {k: v for k, v in raw.items() if k != "name"}, "", Findings(), task="rec")
+    model = build_model(replace(V2_REC, backbone=Part("MobileNetV3", options)), charset(9))
+    assert model.backbone(torch.randn(1, 3, 32, 64)).shape == (1, 288, 1, 16)
+    findings = Findings()
+    assert backbones.parse("MobileNetV3", {"small_stride": [1, 2, 2, 2]}, "", findings, task="det") is None
+    assert "small_stride" in str(findings.problems[0])
 
 
 def test_wrong_aux_channels_are_refused() -> None:

@@ -27,6 +27,7 @@ IMAGE = torch.randn(2, 3, 32, 64)
 BACKBONES = {
     "MobileNetV1Enhance": ({}, IMAGE),
     "MobileNetV3": ({}, IMAGE),
+    "rec/MobileNetV3": ({"small_stride": [1, 2, 2, 2]}, IMAGE),
     "PPLCNetV4": ({"model_size": "tiny"}, IMAGE),
 }
 NECKS = {

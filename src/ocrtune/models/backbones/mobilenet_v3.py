@@ -18,52 +18,52 @@ from ocrtune.models.registry import backbones
 from ocrtune.models.squeeze_excite import SqueezeExcite
 
 _GATE_SLOPE = 0.2
-_FIRST_WIDTH = 16
-_SCALES = (0.35, 0.5, 0.75, 1.0, 1.25)
+FIRST_WIDTH = 16
+SCALES = (0.35, 0.5, 0.75, 1.0, 1.25)
 
 Activation = Literal["relu", "hardswish", "none"]
 
 
-class _Unit(NamedTuple):
-    """Widths are those of scale 1; ``expanded`` is the width inside."""
+class Unit(NamedTuple):
+    """Widths are those of scale 1; ``expanded`` is the width inside. stride: of both axes, or (height, width)."""
 
     kernel_size: int
     expanded: int
     out_channels: int
     excited: bool
     activation: Activation
-    stride: int
+    stride: int | tuple[int, int]
 
 
-_LARGE = (
-    _Unit(3, 16, 16, False, "relu", 1),
-    _Unit(3, 64, 24, False, "relu", 2),
-    _Unit(3, 72, 24, False, "relu", 1),
-    _Unit(5, 72, 40, True, "relu", 2),
-    _Unit(5, 120, 40, True, "relu", 1),
-    _Unit(5, 120, 40, True, "relu", 1),
-    _Unit(3, 240, 80, False, "hardswish", 2),
-    _Unit(3, 200, 80, False, "hardswish", 1),
-    _Unit(3, 184, 80, False, "hardswish", 1),
-    _Unit(3, 184, 80, False, "hardswish", 1),
-    _Unit(3, 480, 112, True, "hardswish", 1),
-    _Unit(3, 672, 112, True, "hardswish", 1),
-    _Unit(5, 672, 160, True, "hardswish", 2),
-    _Unit(5, 960, 160, True, "hardswish", 1),
-    _Unit(5, 960, 160, True, "hardswish", 1),
+LARGE = (
+    Unit(3, 16, 16, False, "relu", 1),
+    Unit(3, 64, 24, False, "relu", 2),
+    Unit(3, 72, 24, False, "relu", 1),
+    Unit(5, 72, 40, True, "relu", 2),
+    Unit(5, 120, 40, True, "relu", 1),
+    Unit(5, 120, 40, True, "relu", 1),
+    Unit(3, 240, 80, False, "hardswish", 2),
+    Unit(3, 200, 80, False, "hardswish", 1),
+    Unit(3, 184, 80, False, "hardswish", 1),
+    Unit(3, 184, 80, False, "hardswish", 1),
+    Unit(3, 480, 112, True, "hardswish", 1),
+    Unit(3, 672, 112, True, "hardswish", 1),
+    Unit(5, 672, 160, True, "hardswish", 2),
+    Unit(5, 960, 160, True, "hardswish", 1),
+    Unit(5, 960, 160, True, "hardswish", 1),
 )
-_SMALL = (
-    _Unit(3, 16, 16, True, "relu", 2),
-    _Unit(3, 72, 24, False, "relu", 2),
-    _Unit(3, 88, 24, False, "relu", 1),
-    _Unit(5, 96, 40, True, "hardswish", 2),
-    _Unit(5, 240, 40, True, "hardswish", 1),
-    _Unit(5, 240, 40, True, "hardswish", 1),
-    _Unit(5, 120, 48, True, "hardswish", 1),
-    _Unit(5, 144, 48, True, "hardswish", 1),
-    _Unit(5, 288, 96, True, "hardswish", 2),
-    _Unit(5, 576, 96, True, "hardswish", 1),
-    _Unit(5, 576, 96, True, "hardswish", 1),
+SMALL = (
+    Unit(3, 16, 16, True, "relu", 2),
+    Unit(3, 72, 24, False, "relu", 2),
+    Unit(3, 88, 24, False, "relu", 1),
+    Unit(5, 96, 40, True, "hardswish", 2),
+    Unit(5, 240, 40, True, "hardswish", 1),
+    Unit(5, 240, 40, True, "hardswish", 1),
+    Unit(5, 120, 48, True, "hardswish", 1),
+    Unit(5, 144, 48, True, "hardswish", 1),
+    Unit(5, 288, 96, True, "hardswish", 2),
+    Unit(5, 576, 96, True, "hardswish", 1),
+    Unit(5, 576, 96, True, "hardswish", 1),
 )
 
 
@@ -76,8 +76,8 @@ class Options:
     disable_se: bool = False
 
     def __post_init__(self) -> None:
-        if self.scale not in _SCALES:
-            raise ValueError(f"scale {self.scale}, expected one of {', '.join(map(str, _SCALES))}")
+        if self.scale not in SCALES:
+            raise ValueError(f"scale {self.scale}, expected one of {', '.join(map(str, SCALES))}")
 
 
 def rounded(width: float) -> int:
@@ -96,7 +96,7 @@ class ConvNorm(nn.Module):
         in_channels: int,
         out_channels: int,
         kernel_size: int = 1,
-        stride: int = 1,
+        stride: int | tuple[int, int] = 1,
         groups: int = 1,
         activation: Activation = "none",
     ):
@@ -118,7 +118,7 @@ class ConvNorm(nn.Module):
 class ResidualUnit(nn.Module):
     """1x1 expansion, depthwise convolution, optional excitation, 1x1 projection; shortcut where shapes agree."""
 
-    def __init__(self, in_channels: int, unit: _Unit, scale: float, excited: bool):
+    def __init__(self, in_channels: int, unit: Unit, scale: float, excited: bool):
         super().__init__()
         middle, out_channels = rounded(scale * unit.expanded), rounded(scale * unit.out_channels)
         self.has_shortcut = unit.stride == 1 and in_channels == out_channels
@@ -143,11 +143,11 @@ class MobileNetV3(nn.Module):
     def __init__(self, options: Options):
         super().__init__()
         large = options.model_name == "large"
-        channels = rounded(_FIRST_WIDTH * options.scale)
+        channels = rounded(FIRST_WIDTH * options.scale)
         self.conv = ConvNorm(3, channels, 3, 2, activation="hardswish")
         stages: list[list[nn.Module]] = [[]]
         widths: list[int] = []
-        for index, unit in enumerate(_LARGE if large else _SMALL):
+        for index, unit in enumerate(LARGE if large else SMALL):
             if unit.stride == 2 and index > (2 if large else 0):
                 widths.append(channels)
                 stages.append([])

@@ -44,9 +44,9 @@ class NRTRLoss(nn.Module):
         if "nrtr" not in outputs:
             what = "the model has no NRTRHead"
             raise TrainingError(Problem("Loss", what, "add one to head_list, or train with CTCLoss alone"))
-        logits, labels = outputs["nrtr"], targets["nrtr"][:, 1:]
-        steps = min(logits.shape[1], labels.shape[1])
-        flat = labels[:, :steps].reshape(-1)
+        logits = outputs["nrtr"]
+        labels = next_tokens(targets, logits.shape[1])
+        steps, flat = labels.shape[1], labels.reshape(-1)
         log_probabilities = F.log_softmax(logits[:, :steps].flatten(0, 1).float(), dim=1)
         picked = log_probabilities.gather(1, flat.unsqueeze(1)).squeeze(1)
         if self.options.smoothing:
@@ -55,3 +55,8 @@ class NRTRLoss(nn.Module):
         counted = flat != self.options.ignore_index
         loss = -torch.where(counted, picked, torch.zeros_like(picked)).sum() / counted.sum().clamp(min=1)
         return {"loss": loss}
+
+
+def next_tokens(targets: Mapping[str, Tensor], steps: int) -> Tensor:
+    """(N, steps) class numbers that the decoder's steps predict: the label ``nrtr`` (N, L) without its start."""
+    return targets["nrtr"][:, 1 : 1 + steps]

@@ -23,6 +23,7 @@ def commands(arguments: argparse.Namespace, scratch: Path) -> dict[str, list[str
     return {
         "codec.py": [*places, "--det-onnx", arguments.det_onnx],
         "data.py": places,
+        "distillation.py": [arguments.paddleocr],
         "losses.py": [arguments.paddleocr, later],
         "metrics.py": places,
         "models.py": [arguments.paddleocr],

@@ -1,8 +1,9 @@
 """Folding BatchNorm and parallel branches into single convolutions, and putting BatchNorm back.
 
-A model is in one of four forms (``form_of``); only the first is built from a config:
+A model is in one of five forms (``form_of``); only the first is built from a config:
 
 ``training``  as PaddleOCR trains: BatchNorm behind convolutions, parallel branches.
+``merged``    as PaddleOCR's published PP-OCRv4 and v5 inference files: branches merged, every other BatchNorm kept.
 ``release``   as PaddleOCR's published PP-OCRv6 inference files: branches merged and BatchNorm folded except where
               those files keep it (recognition necks) and in heads that the files do not hold.
 ``folded``    every BatchNorm folded, for export.
@@ -25,8 +26,8 @@ from torch import Tensor, nn
 
 from ocrtune.models.fusion import Convolution, fused, set_weight_and_bias_
 
-Form = Literal["training", "release", "folded", "restored"]
-FORMS: tuple[Form, ...] = ("training", "release", "folded", "restored")
+Form = Literal["training", "merged", "release", "folded", "restored"]
+FORMS: tuple[Form, ...] = ("training", "merged", "release", "folded", "restored")
 
 
 def form_of(model: nn.Module) -> Form:
@@ -35,15 +36,16 @@ def form_of(model: nn.Module) -> Form:
 
 
 @torch.no_grad()
-def fold_(model: nn.Module, form: Literal["release", "folded"] = "folded") -> nn.Module:
+def fold_(model: nn.Module, form: Literal["merged", "release", "folded"] = "folded") -> nn.Module:
     """Fold in place, exactly (computed in float64); returns ``model``. The eval function stays the same.
 
-    Works from any form; ``folded`` folds everything, ``release`` what PaddleOCR's PP-OCRv6 inference files fold.
-    Raises ValueError when asked to make ``release`` of a model that is folded or restored.
+    Works from any form; ``folded`` folds everything, ``release`` what PaddleOCR's PP-OCRv6 inference files fold,
+    ``merged`` only merges branches.
+    Raises ValueError when asked to make ``release`` or ``merged`` of a model that is folded further.
     """
-    if form == "release" and form_of(model) not in ("training", "release"):
-        raise ValueError(f"a {form_of(model)} model cannot become a release model")
-    for module in _to_fold(model, form):
+    if form != "folded" and FORMS.index(form_of(model)) > FORMS.index(form):
+        raise ValueError(f"a {form_of(model)} model cannot become a {form} model")
+    for module in list(model.modules()) if form == "merged" else _to_fold(model, form):
         if merge := getattr(module, "merge_branches_", None):
             merge()
     for module in _to_fold(model, form):  # listed anew: merging removes modules
@@ -84,11 +86,13 @@ def to_form_(model: nn.Module, form: Form) -> nn.Module:
     """Give a freshly built model the structure of ``form``, so that a checkpoint saved in that form loads."""
     if form == "training" or form == form_of(model):
         return model
-    fold_(model, "release" if form == "release" else "folded")
+    fold_(model, form if form in ("merged", "release") else "folded")
     return restore_batchnorm_(model, None) if form == "restored" else model
 
 
 def _to_fold(model: nn.Module, form: Form) -> list[nn.Module]:
+    if form == "merged":
+        return []
     return [module for module in model.modules() if form == "folded" or getattr(module, "folds_in_release", False)]
 
 

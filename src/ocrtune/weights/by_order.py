@@ -1,4 +1,4 @@
-"""Fill a model from an ONNX file, whose tensor names mean nothing: layer by layer in order of execution.
+"""Fill a model from an inference file, whose tensor names mean nothing: layer by layer in order of execution.
 
 Both sides are lists of layers in the order they run. Kinds, shapes and strides must agree at every step, so a file of
 another architecture is found at its first differing layer.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ocrtune.weights.dictionary import Dictionaries
-from ocrtune.weights.onnx_reader import OnnxLayer, OnnxWeights
+from ocrtune.weights.layers import Layer, LayerWeights
 from ocrtune.weights.plan import Plan
 from ocrtune.weights.trace import Trace
 
@@ -43,7 +43,7 @@ def batch_norms(traced: Trace) -> int:
     return sum(isinstance(module, nn.BatchNorm2d) for _, module in traced.calls)
 
 
-def plan_by_order(traced: Trace, weights: OnnxWeights, dictionaries: Dictionaries) -> tuple[Plan, Mismatch | None]:
+def plan_by_order(traced: Trace, weights: LayerWeights, dictionaries: Dictionaries) -> tuple[Plan, Mismatch | None]:
     """Pair the layers of both sides; the plan holds what was paired before the mismatch, if there is one.
 
     A BatchNorm of the file behind a convolution whose counterpart has none (a folded model) is folded into its weight.
@@ -53,6 +53,8 @@ def plan_by_order(traced: Trace, weights: OnnxWeights, dictionaries: Dictionarie
     step = position = 0
     while step < len(calls):
         name, module = calls[step]
+        if _kind(module) != "affine":  # arithmetic that looks like a learnt scale
+            position = _skipped(layers, position)
         needed = module.num_layers if isinstance(module, nn.LSTM) else 1
         group = layers[position : position + needed]
         reason = _refusal(module, group, name == traced.classifier)
@@ -69,6 +71,7 @@ def plan_by_order(traced: Trace, weights: OnnxWeights, dictionaries: Dictionarie
             position += 1
         _place(plan, name, module, values, how, dictionaries if name == traced.classifier else None)
         step += 1
+    position = _skipped(layers, position)
     if position < len(layers):
         return plan, Mismatch(step + 1, layers[position].describe(), "no further layer")
     plan.unexpected.extend(f"{name} {shape}" for name, shape in weights.leftover.items())
@@ -76,14 +79,22 @@ def plan_by_order(traced: Trace, weights: OnnxWeights, dictionaries: Dictionarie
 
 
 def _kind(module: nn.Module) -> str | None:
-    return next((kind for cls, kind in _KINDS if isinstance(module, cls)), None)
+    found = next((kind for cls, kind in _KINDS if isinstance(module, cls)), None)
+    parameters = {name: value.numel() for name, value in module.named_parameters(recurse=False)}
+    return "affine" if found is None and parameters == {"scale": 1, "bias": 1} else found
 
 
-def _refusal(module: nn.Module, group: list[OnnxLayer], classifier: bool) -> str | None:
+def _skipped(layers: list[Layer], position: int) -> int:
+    while position < len(layers) and layers[position].kind == "affine":
+        position += 1
+    return position
+
+
+def _refusal(module: nn.Module, group: list[Layer], classifier: bool) -> str | None:
     """Why these file layers cannot fill ``module``: an addition to the message; None when they can."""
     kind = _kind(module)
     if kind is None:
-        return ", a kind of layer that ONNX files do not have"
+        return ", a kind of layer that inference files do not have"
     if not group or any(layer.kind != kind for layer in group):
         return ""
     needed = _parameters(module)
@@ -111,7 +122,7 @@ def _parameters(module: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in module.state_dict().items() if name != "num_batches_tracked"}
 
 
-def _values(module: nn.Module, group: list[OnnxLayer]) -> dict[str, NDArray[Any]]:
+def _values(module: nn.Module, group: list[Layer]) -> dict[str, NDArray[Any]]:
     if isinstance(module, nn.LSTM):  # one file layer per torch layer: rename _l0 to its number
         return {
             name.replace("_l0", f"_l{number}"): value
@@ -128,7 +139,7 @@ def _takes_norm(module: nn.Module, calls: list[tuple[str, nn.Module]], step: int
     return is_convolution and module.bias is not None and not isinstance(follower, nn.BatchNorm2d)
 
 
-def _folded(values: Mapping[str, NDArray[Any]], norm: OnnxLayer, transposed: bool) -> dict[str, NDArray[Any]]:
+def _folded(values: Mapping[str, NDArray[Any]], norm: Layer, transposed: bool) -> dict[str, NDArray[Any]]:
     """Weight and bias of the convolution that equals ``norm(convolution(x))``; computed in float64."""
     tensors = {name: value.astype(np.float64) for name, value in norm.tensors.items()}
     scale = tensors["weight"] / np.sqrt(tensors["running_var"] + norm.numbers["epsilon"])

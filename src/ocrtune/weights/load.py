@@ -1,4 +1,4 @@
-"""Fill a PyTorch model from released weights, a PaddleOCR checkpoint, an ONNX file or one of our own files."""
+"""Fill a PyTorch model from released weights, a PaddleOCR checkpoint, an inference model or one of our own files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ocrtune.models.fold import FORMS, Form, fold_, form_of, to_form_
 from ocrtune.weights.by_name import choose_prefix, plan_by_name, torch_names
 from ocrtune.weights.by_order import Mismatch, batch_norms, plan_by_order
 from ocrtune.weights.dictionary import Dictionaries, OnMismatch
-from ocrtune.weights.onnx_reader import OnnxWeights
+from ocrtune.weights.layers import LayerWeights
 from ocrtune.weights.plan import Plan
 from ocrtune.weights.report import LoadReport
 from ocrtune.weights.source import NamedTensors, open_source
@@ -55,8 +55,8 @@ def load_weights(
     opened = open_source(source)
     dictionaries = Dictionaries(opened.label, opened.charset, charset, on_mismatch)
     draft = copy.deepcopy(model)
-    if isinstance(opened.content, OnnxWeights):
-        plan, traced = _from_onnx(draft, opened.content, dictionaries, allow_partial)
+    if isinstance(opened.content, LayerWeights):
+        plan, traced = _from_layers(draft, opened.content, dictionaries, allow_partial)
     else:
         plan, traced = _from_names(draft, opened.content, dictionaries, allow_partial)
     if form_of(draft) != form_of(model):
@@ -69,13 +69,13 @@ def load_weights(
     return report
 
 
-def _from_onnx(
-    draft: nn.Module, weights: OnnxWeights, dictionaries: Dictionaries, allow_partial: bool
+def _from_layers(
+    draft: nn.Module, weights: LayerWeights, dictionaries: Dictionaries, allow_partial: bool
 ) -> tuple[Plan, Trace]:
     traced = trace(draft)
     in_file = sum(layer.kind == "batch_norm" for layer in weights.layers)
-    forms: tuple[Literal["release", "folded"], ...] = ("release", "folded")
-    for form in forms if form_of(draft) == "training" else forms[1:]:
+    forms: tuple[Literal["merged", "release", "folded"], ...] = ("merged", "release", "folded")
+    for form in forms if form_of(draft) == "training" else forms[2:]:
         if in_file < batch_norms(traced):
             fold_(draft, form)
             traced = trace(draft)
@@ -149,7 +149,7 @@ def _branches(absent: list[str], everything: list[str]) -> dict[str, str]:
     return found
 
 
-def _other_architecture(where: str, mismatch: Mismatch, weights: OnnxWeights, traced: Trace) -> Problem:
+def _other_architecture(where: str, mismatch: Mismatch, weights: LayerWeights, traced: Trace) -> Problem:
     what = (
         f"the weights of another architecture: at step {mismatch.step} the file has {mismatch.in_file}, "
         f"the model {mismatch.in_model}. The file: {weights.summary()}. The model: {traced.summary()}"

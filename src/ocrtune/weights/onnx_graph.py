@@ -1,97 +1,57 @@
-"""An ONNX graph with its constants computed: who makes a value, who uses it, what a constant holds."""
+"""An ONNX file as a :class:`~ocrtune.weights.graph.Graph`."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ocrtune.core.errors import Problem, WeightsError
+from ocrtune.weights.graph import Graph, Node
 
-Node = Any  # onnx.NodeProto; protobuf classes have no useful static type
-
-_PASSING = {"Identity", "Cast", "Dropout"}
 _FOLDABLE = {
     "Constant", "Identity", "Cast", "Reshape", "Unsqueeze", "Squeeze", "Flatten", "Concat", "Slice", "Split",
     "Transpose", "DequantizeLinear",
 }  # fmt: skip
 
 
-def attribute(node: Node, name: str, default: Any) -> Any:
-    """The value of a node's attribute, or ``default``."""
+def load_onnx(path: Path) -> Graph:
+    """Read and index a file. WeightsError when it is missing or no complete ONNX model."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if not path.is_file():
+        raise WeightsError(Problem(str(path), "no such file"))
+    try:
+        model = onnx.load(str(path))
+    except (DecodeError, OSError, ValueError) as error:
+        raise WeightsError(Problem(str(path), f"not a complete ONNX file ({error})")) from error
+    if not model.graph.node:
+        raise WeightsError(Problem(str(path), "not an ONNX model: it has no nodes"))
+    try:
+        return _indexed(model)
+    except Exception as error:  # ONNX Runtime has no common base for what a damaged graph makes it raise
+        raise WeightsError(Problem(str(path), f"its constants cannot be computed ({error})")) from error
+
+
+def _indexed(model: Any) -> Graph:
     import onnx
 
-    for item in node.attribute:
-        if item.name == name:
-            return onnx.helper.get_attribute_value(item)
-    return default
-
-
-class Graph:
-    """The non-constant nodes of an ONNX file in their order, and every constant value.
-
-    Values renamed by ``Identity`` or ``Cast`` count as one value, so an Add behind an Identity is still "following".
-    """
-
-    def __init__(self, model: Any):
-        self.metadata: dict[str, str] = {item.key: item.value for item in model.metadata_props}
-        self.input_shape = _input_shape(model)
-        self._constants, self._parents, constant_nodes = _constants(model)
-        self.nodes: list[Node] = [n for i, n in enumerate(model.graph.node) if i not in constant_nodes]
-        self._producers: dict[str, Node] = {out: node for node in self.nodes for out in node.output}
-        self._consumers: dict[str, list[Node]] = defaultdict(list)
-        for node in self.nodes:
-            for name in node.input:
-                self._consumers[name].append(node)
-
-    @classmethod
-    def load(cls, path: Path) -> Graph:
-        """Read and index a file. WeightsError when it is missing or no complete ONNX model."""
-        import onnx
-        from google.protobuf.message import DecodeError
-
-        if not path.is_file():
-            raise WeightsError(Problem(str(path), "no such file"))
-        try:
-            model = onnx.load(str(path))
-        except (DecodeError, OSError, ValueError) as error:
-            raise WeightsError(Problem(str(path), f"not a complete ONNX file ({error})")) from error
-        if not model.graph.node:
-            raise WeightsError(Problem(str(path), "not an ONNX model: it has no nodes"))
-        try:
-            return cls(model)
-        except Exception as error:  # ONNX Runtime has no common base for what a damaged graph makes it raise
-            raise WeightsError(Problem(str(path), f"its constants cannot be computed ({error})")) from error
-
-    def constant(self, name: str) -> NDArray[Any] | None:
-        """The value called ``name`` if it does not depend on the input."""
-        return self._constants.get(name)
-
-    def vector(self, name: str) -> NDArray[Any]:
-        """A constant that must exist, flattened."""
-        return self._constants[name].reshape(-1)
-
-    def origin(self, name: str) -> str:
-        """The stored tensor behind a computed constant (its first ancestor), or the name itself."""
-        while (parent := self._parents.get(name)) is not None:
-            name = parent
-        return name
-
-    def producer(self, name: str) -> Node | None:
-        """The node that computes ``name``, looking through renamings."""
-        node = self._producers.get(name)
-        while node is not None and node.op_type in _PASSING:
-            node = self._producers.get(node.input[0])
-        return node
-
-    def only_consumer(self, name: str) -> Node | None:
-        """The one node that uses ``name``, looking through renamings; None when there are several or none."""
-        consumers = self._consumers.get(name, [])
-        while len(consumers) == 1 and consumers[0].op_type in _PASSING:
-            consumers = self._consumers.get(consumers[0].output[0], [])
-        return consumers[0] if len(consumers) == 1 else None
+    constants, parents, constant_nodes = _constants(model)
+    nodes = [
+        Node(
+            proto.op_type,
+            proto.name,
+            tuple(proto.input),
+            tuple(proto.output),
+            {item.name: onnx.helper.get_attribute_value(item) for item in proto.attribute},
+        )
+        for index, proto in enumerate(model.graph.node)
+        if index not in constant_nodes
+    ]
+    metadata = {item.key: item.value for item in model.metadata_props}
+    return Graph(nodes, constants, parents, _input_shape(model), metadata)
 
 
 def _constants(model: Any) -> tuple[dict[str, NDArray[Any]], dict[str, str], set[int]]:
@@ -113,7 +73,7 @@ def _constants(model: Any) -> tuple[dict[str, NDArray[Any]], dict[str, str], set
     return values, parents, set(folded)
 
 
-def _evaluate(model: Any, nodes: list[Node]) -> dict[str, NDArray[Any]]:
+def _evaluate(model: Any, nodes: list[Any]) -> dict[str, NDArray[Any]]:
     """The outputs of nodes that depend on initializers only, computed by ONNX Runtime as a model without input."""
     import onnx
     import onnxruntime

@@ -24,6 +24,7 @@ def commands(arguments: argparse.Namespace, scratch: Path) -> dict[str, list[str
         "codec.py": [*places, "--det-onnx", arguments.det_onnx],
         "data.py": places,
         "distillation.py": [arguments.paddleocr],
+        "inference.py": [GOLDEN],
         "losses.py": [arguments.paddleocr, later],
         "metrics.py": places,
         "models.py": [arguments.paddleocr],

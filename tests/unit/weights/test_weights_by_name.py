@@ -209,10 +209,10 @@ def test_classes_are_copied_by_character_on_request(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("x.pdiparams", "no structured names"),
+        ("x.pdiparams", "without its program"),
         ("x.pdopt", "optimiser state: give the .pdparams"),
         ("x.pth", "can run code"),
-        ("x.txt", r"expected one of \.pdparams, \.safetensors, \.onnx"),
+        ("x.txt", r"expected one of \.pdparams, \.safetensors, \.onnx, \.pdiparams"),
     ],
 )
 def test_files_of_other_kinds(tmp_path, name, message):

@@ -10,7 +10,7 @@ from torch import nn  # noqa: E402
 
 from ocrtune.weights.by_order import plan_by_order  # noqa: E402
 from ocrtune.weights.dictionary import Dictionaries  # noqa: E402
-from ocrtune.weights.onnx_reader import OnnxLayer, OnnxWeights  # noqa: E402
+from ocrtune.weights.layers import Layer, LayerWeights  # noqa: E402
 from ocrtune.weights.trace import trace  # noqa: E402
 
 RNG = np.random.default_rng(1)
@@ -23,16 +23,16 @@ def rand(*shape):
 
 def conv(out, into, size=3, stride=1, bias=True, kind="conv"):
     tensors = {"weight": rand(out, into, size, size)} | ({"bias": rand(out)} if bias else {})
-    return OnnxLayer(kind, "Conv.7", "w", tensors, {"groups": 1, "stride_h": stride, "stride_w": stride})
+    return Layer(kind, "Conv.7", "w", tensors, {"groups": 1, "stride_h": stride, "stride_w": stride})
 
 
 def norm(width, epsilon=1e-5):
     tensors = {name: rand(width) for name in ("weight", "bias", "running_mean", "running_var")}
-    return OnnxLayer("batch_norm", "BatchNormalization.1", "bn", tensors, {"epsilon": epsilon})
+    return Layer("batch_norm", "BatchNormalization.1", "bn", tensors, {"epsilon": epsilon})
 
 
 def weights(*layers, leftover=None):
-    return OnnxWeights(Path("file.onnx"), layers, leftover or {}, (None, 3, None, None), {})
+    return LayerWeights(Path("file.onnx"), layers, leftover or {}, (None, 3, None, None), {}, {})
 
 
 def plan(model, *layers, leftover=None):
@@ -73,7 +73,7 @@ def test_batch_norm_of_the_file_is_folded_into_a_convolution_without_one():
 
 def test_transposed_convolution_folds_along_its_output_channels():
     model = nn.Sequential(nn.ConvTranspose2d(3, 2, 2, stride=2))
-    source = OnnxLayer(
+    source = Layer(
         "conv_transpose", "t", "w", {"weight": rand(3, 2, 2, 2)}, {"groups": 1, "stride_h": 2, "stride_w": 2}
     )
     source_norm = norm(2)
@@ -117,7 +117,7 @@ def test_stacked_lstm_takes_one_file_layer_per_layer():
             for ending in ("", "_reverse")
             for kind, size in (("weight_ih", width), ("weight_hh", 2), ("bias_ih", 0), ("bias_hh", 0))
         }
-        return OnnxLayer("lstm", "LSTM", "w", tensors, {})
+        return Layer("lstm", "LSTM", "w", tensors, {})
 
     first, second = layer(3), layer(4)
     model = Encoder()

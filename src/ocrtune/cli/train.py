@@ -8,10 +8,20 @@ from ocrtune.cli.config_arguments import add_config_arguments, add_device_argume
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """``train -c FILE_OR_RECIPE [-o KEY=VALUE ...] [--device NAME]``."""
+    """``train -c FILE_OR_RECIPE [-o KEY=VALUE ...] [--resume RUN | --init-from WEIGHTS] [--freeze PART ...] ...``."""
     parser = commands.add_parser("train", help="fine-tune a model on labelled images")
     add_config_arguments(parser)
     add_device_argument(parser)
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--resume", metavar="RUN", help="go on with the run in this folder (Global.checkpoints)")
+    start.add_argument(
+        "--init-from", metavar="WEIGHTS", help="a new run from a file, a run folder or a name (Global.pretrained_model)"
+    )
+    parser.add_argument(
+        "--freeze", action="append", metavar="PART", help="keep this part as it is, such as backbone; may be repeated"
+    )
+    parser.add_argument("--max-minutes", type=float, metavar="M", help="stop after so many minutes, with what is best")
+    parser.add_argument("--early-stop", type=int, metavar="N", help="stop after N evaluations without a new best")
     parser.set_defaults(run=_run)
 
 
@@ -20,5 +30,17 @@ def _run(arguments: argparse.Namespace) -> None:
     from ocrtune.config.recipes import find_config
     from ocrtune.training.run import train
 
-    config = load(find_config(arguments.config), overrides_of(arguments), FILES_OF_A_RUN)
+    config = load(find_config(arguments.config), [*_short_forms(arguments), *overrides_of(arguments)], FILES_OF_A_RUN)
     train(config, device=arguments.device)
+
+
+def _short_forms(arguments: argparse.Namespace) -> list[str]:
+    """The overrides that the options stand for; an explicit ``-o`` comes later and wins."""
+    values = {
+        "checkpoints": arguments.resume,
+        "pretrained_model": arguments.init_from,
+        "freeze": f"[{', '.join(arguments.freeze)}]" if arguments.freeze else None,
+        "max_minutes": arguments.max_minutes,
+        "early_stop": arguments.early_stop,
+    }
+    return [f"Global.{key}={value}" for key, value in values.items() if value is not None]

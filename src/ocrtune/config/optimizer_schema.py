@@ -118,6 +118,9 @@ class OptimizerOptions:
     weight_decay: decoupled, of AdamW alone. no_weight_decay_name: parts of parameter names, separated by
     spaces, that are not decayed. one_dim_param_no_weight_decay: nor are biases and norms.
     clip_norm: gradient norm per parameter; clip_norm_global: of all gradients together.
+    gradient_accumulation_steps: batches that make one step together (extension).
+    lr_mult: factors of the learning rate by the beginning of parameters' names, ``{backbone: 0.1}``; the longest
+        name that fits counts (extension).
     """
 
     lr: LearningRate
@@ -133,6 +136,8 @@ class OptimizerOptions:
     regularizer: Regularizer | None = None
     clip_norm: float | None = None
     clip_norm_global: float | None = None
+    gradient_accumulation_steps: int = 1
+    lr_mult: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.name != "AdamW" and self.weight_decay is not None:
@@ -143,6 +148,10 @@ class OptimizerOptions:
             raise ValueError("Momentum needs momentum, for example 0.9")
         if self.momentum is not None and self.name not in ("Momentum", "RMSProp"):
             raise ValueError(f"{self.name} does not take momentum (beta1 is Adam's)")
+        if self.gradient_accumulation_steps < 1:
+            raise ValueError("gradient_accumulation_steps must be at least 1")
+        if min(self.lr_mult.values(), default=0) < 0:
+            raise ValueError("lr_mult must not be negative; to keep a part as it is, use Global.freeze")
         for name in ("momentum", "rho"):
             if not 0 <= (getattr(self, name) or 0) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 to 1")

@@ -36,6 +36,8 @@ class GlobalOptions:
     precision: ``auto`` is bfloat16 autocast where the hardware has it (extension, replaces ``use_amp``).
     allow_partial: take the weights that fit and report the rest, instead of refusing them (extension).
     on_mismatch: weights of another dictionary are refused, or give the characters that both have (extension).
+    freeze: parts that keep their weights, by the beginning of their names, such as ``backbone`` (extension).
+    early_stop: stop after so many evaluations without a new best (extension). max_minutes: stop then (extension).
     batchnorm: fine-tune weights whose BatchNorm is folded as they are, or put the BatchNorm back (extension).
     """
 
@@ -58,6 +60,9 @@ class GlobalOptions:
     ema_decay_type: Literal["threshold", "normal", "exponential"] = "threshold"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     batchnorm: Literal["folded", "restored"] = "folded"
+    freeze: tuple[str, ...] = ()
+    early_stop: int | None = None
+    max_minutes: float | None = None
 
     use_gpu: Any = ignored(_DEVICE)
     use_xpu: Any = ignored(_DEVICE)
@@ -92,6 +97,10 @@ class GlobalOptions:
         if self.max_steps is not None:
             _at_least("max_steps", self.max_steps, 1)
         _at_least("max_text_length", self.max_text_length, 1)
+        if self.early_stop is not None:
+            _at_least("early_stop", self.early_stop, 1)
+        if self.max_minutes is not None and self.max_minutes <= 0:
+            raise ValueError(f"max_minutes is {self.max_minutes}, expected more than 0")
         _at_least("print_batch_step", self.print_batch_step, 1)
         every = self.eval_batch_step[1] if isinstance(self.eval_batch_step, tuple) else self.eval_batch_step
         if every is not None:

@@ -7,6 +7,7 @@ from torch import nn
 
 from ocrtune.core.errors import Problem, TrainingError
 from ocrtune.training.batches import BatchSource, images_on
+from ocrtune.training.freeze import train_mode_
 from ocrtune.training.logs import Bar
 from ocrtune.training.tasks.base import Task
 
@@ -31,7 +32,8 @@ def evaluate(
                 scored += len(batch)
                 bar.advance(by=len(batch))
     finally:
-        model.train(was_training)
+        if was_training:
+            train_mode_(model)
     if scored != n_samples:
         raise TrainingError(Problem("evaluation", f"scored {scored} samples, expected {n_samples}"))
     return task.compute()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Protocol
 
 from ocrtune.core.records import Batch
 from ocrtune.training.batches import BatchSource
+from ocrtune.training.freeze import train_mode_
 from ocrtune.training.step import StepResult, Trainer
 
 
@@ -22,16 +24,38 @@ class Observer(Protocol):
         """After each epoch, ``progress.epoch`` being the number of epochs done."""
         ...
 
+    def wants_to_stop(self) -> bool:
+        """Asked after each step and each epoch."""
+        ...
 
-def fit(trainer: Trainer, loader: BatchSource, epochs: int, observer: Observer) -> None:
-    """Train until ``epochs`` epochs are done, from wherever ``trainer.progress`` stands."""
-    trainer.model.train()
+
+def fit(trainer: Trainer, loader: BatchSource, epochs: int, observer: Observer, accumulate: int = 1) -> None:
+    """Train until ``epochs`` epochs are done, from wherever ``trainer.progress`` stands, or the observer has enough.
+
+    accumulate: batches that make one step; the last step of an epoch may have fewer.
+    """
+    train_mode_(trainer.model)
     for epoch in range(trainer.progress.epoch, epochs):
         loader.set_epoch(epoch)
-        for batch, waited in timed(loader):
-            observer.stepped(trainer.step(batch), waited)
+        for batches, waited in grouped(timed(loader), accumulate):
+            observer.stepped(trainer.step(batches), waited)
+            if observer.wants_to_stop():
+                return
         trainer.progress.epoch = epoch + 1
         observer.epoch_ended()
+        if observer.wants_to_stop():
+            return
+
+
+def steps_per_epoch(loader: BatchSource, accumulate: int) -> int:
+    """Steps that :func:`fit` makes of one pass."""
+    return -(-len(loader) // accumulate)
+
+
+def grouped(batches: Iterator[tuple[Batch, float]], size: int) -> Iterator[tuple[list[Batch], float]]:
+    """``size`` batches at a time, fewer at the end, with the seconds they took to come."""
+    while group := list(islice(batches, size)):
+        yield [batch for batch, _ in group], sum(waited for _, waited in group)
 
 
 def timed(batches: Iterable[Batch]) -> Iterator[tuple[Batch, float]]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrtune.config.optimizer_schema import OptimizerOptions
+from ocrtune.core.errors import ConfigError, Problem, did_you_mean
 from ocrtune.models.decay import own_l2
 from ocrtune.training.rmsprop import RMSProp
 
@@ -30,16 +31,18 @@ class Decay(NamedTuple):
 
 
 def build_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.Optimizer:
-    """One parameter group per decay; frozen parameters are left out. The rate is set before each step."""
+    """One parameter group per decay and rate factor; frozen parameters are left out. Set the rate before each step."""
     decay_of = _adamw_decay(model, options) if options.name == "AdamW" else _coupled_decay(model, options)
-    groups: dict[Decay, list[nn.Parameter]] = {}
+    factor_of = _rate_factors(model, options)
+    groups: dict[tuple[Decay, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault(decay_of[name], []).append(parameter)
-    return _optimizer(
-        [{"params": parameters, "weight_decay": decay.l2, "l1": decay.l1} for decay, parameters in groups.items()],
-        options,
-    )
+            groups.setdefault((decay_of[name], factor_of[name]), []).append(parameter)
+    described = [
+        {"params": parameters, "weight_decay": decay.l2, "l1": decay.l1, "lr_mult": factor}
+        for (decay, factor), parameters in groups.items()
+    ]
+    return _optimizer(described, options)
 
 
 def _optimizer(groups: list[dict[str, Any]], options: OptimizerOptions) -> torch.optim.Optimizer:
@@ -63,9 +66,9 @@ def add_l1(optimizer: torch.optim.Optimizer) -> None:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Use this learning rate from the next step on."""
+    """Use this learning rate, times each group's own factor, from the next step on."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["lr_mult"]
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], options: OptimizerOptions) -> Tensor | None:
@@ -80,6 +83,22 @@ def clip_gradients(parameters: Iterable[nn.Parameter], options: OptimizerOptions
     if options.clip_norm_global is not None:
         return torch.nn.utils.clip_grad_norm_(used, options.clip_norm_global)
     return None
+
+
+def _rate_factors(model: nn.Module, options: OptimizerOptions) -> Mapping[str, float]:
+    """Parameter -> factor of the rate: that of the longest name in ``lr_mult`` that it begins with.
+
+    ConfigError when a name of ``lr_mult`` is not of this model.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    factors = dict.fromkeys(names, 1.0)
+    for part in sorted(options.lr_mult, key=len):
+        inside = [name for name in names if name == part or name.startswith(f"{part}.")]
+        if not inside:
+            fix = did_you_mean(part, {name.partition(".")[0] for name in names})
+            raise ConfigError(Problem("Optimizer.lr_mult", f"no part is called '{part}'", fix))
+        factors |= dict.fromkeys(inside, options.lr_mult[part])
+    return factors
 
 
 def _coupled_decay(model: nn.Module, options: OptimizerOptions) -> Mapping[str, Decay]:

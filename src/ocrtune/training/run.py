@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -24,9 +24,12 @@ from ocrtune.models.fold import form_of
 from ocrtune.training.data import checked_samples
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.evaluate import evaluate
+from ocrtune.training.freeze import freeze_
 from ocrtune.training.interrupt import Interrupt
+from ocrtune.training.limits import Limits
+from ocrtune.training.linear_rule import scaled
 from ocrtune.training.logs import Bar, Journal, duration
-from ocrtune.training.loop import fit
+from ocrtune.training.loop import fit, steps_per_epoch
 from ocrtune.training.optim import build_optimizer
 from ocrtune.training.precision import choose_device, choose_precision, placed
 from ocrtune.training.result import RunResult
@@ -64,6 +67,11 @@ class Parts:
     n_train: int
     n_eval: int
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that one pass over the training data makes."""
+        return steps_per_epoch(self.train_loader, self.config.optimizer.gradient_accumulation_steps)
+
 
 def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> RunResult:
     """Fine-tune as ``config`` says and fill ``Global.save_model_dir``; see ``docs/design.md`` for its files.
@@ -74,6 +82,7 @@ def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> 
     KeyboardInterrupt, after saving, when the user stops it.
     """
     started = time.perf_counter()
+    limits = Limits(config.global_options.max_minutes, config.global_options.early_stop)
     parts = assemble(config, device=device, say=say)
     folder = parts.config.global_options.save_model_dir
     settings = _settings(parts)
@@ -81,7 +90,7 @@ def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> 
         say(line)
     with Journal(folder / JOURNAL) as journal:
         journal.write("start", settings)
-        _train(parts, journal)
+        _train(parts, journal, limits)
     seconds = time.perf_counter() - started
     result = RunResult.of(folder, parts.task.main_indicator, parts.trainer.progress, seconds, settings)
     say(result.table())
@@ -112,10 +121,13 @@ def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) 
             say("BatchNorm restored behind the folded convolutions, with statistics of the training images")
     else:
         resume_form(model, run_folder_of(options.checkpoints))
-    config = prepare_folder(config, charset)
-    trainer = _trainer(config, model, place, len(train_loader))
+    if options.freeze:
+        say(f"frozen: {freeze_(model, options.freeze):,} parameters ({', '.join(options.freeze)})")
+    config = prepare_folder(_with_rates(config, say), charset)
+    steps = steps_per_epoch(train_loader, config.optimizer.gradient_accumulation_steps)
+    trainer = _trainer(config, model, place, steps)
     if options.checkpoints is not None:
-        resume(trainer, run_folder_of(options.checkpoints), len(train_loader))
+        resume(trainer, run_folder_of(options.checkpoints), steps)
         say(f"going on after epoch {trainer.progress.epoch} of {run_folder_of(options.checkpoints)}")
     return Parts(config, charset, trainer, task, train_loader, eval_loader, training.epoch_size(), len(evaluation))
 
@@ -125,6 +137,20 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+def total_batch(config: RunConfig) -> int:
+    """Samples that make one step: one card x batch per card x accumulated batches."""
+    return config.train.loader.batch_size_per_card * config.optimizer.gradient_accumulation_steps
+
+
+def _with_rates(config: RunConfig, say: Say) -> RunConfig:
+    """``config`` with learning rates for its own total batch, where ``Optimizer.lr.auto`` asks for the linear rule."""
+    if not config.optimizer.lr.auto:
+        return config
+    rates, line = scaled(config.optimizer.lr, total_batch(config))
+    say(line)
+    return replace(config, optimizer=replace(config.optimizer, lr=rates))
 
 
 def _trainer(config: RunConfig, model: nn.Module, device: torch.device, steps_per_epoch: int) -> Trainer:
@@ -143,11 +169,11 @@ def _trainer(config: RunConfig, model: nn.Module, device: torch.device, steps_pe
     )
 
 
-def _train(parts: Parts, journal: Journal) -> None:
+def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
     options = parts.config.global_options
     trainer = parts.trainer
-    epochs = options.epochs(len(parts.train_loader))
-    steps = len(parts.train_loader) * epochs
+    epochs = options.epochs(parts.steps_per_epoch)
+    steps = parts.steps_per_epoch * epochs
     interrupt = Interrupt()
     with Bar(steps, "step", done=trainer.progress.step) as bar:
         watch = Watch(
@@ -165,12 +191,13 @@ def _train(parts: Parts, journal: Journal) -> None:
             journal=journal,
             bar=bar,
             interrupt=interrupt,
+            limits=limits,
         )
         if trainer.progress.before is None:
             watch.evaluate_base()
         try:
             with interrupt:
-                fit(trainer, parts.train_loader, epochs, watch)
+                fit(trainer, parts.train_loader, epochs, watch, parts.config.optimizer.gradient_accumulation_steps)
         except (KeyboardInterrupt, RuntimeError) as stop:
             if not interrupt.requested:
                 raise
@@ -183,8 +210,7 @@ def _train(parts: Parts, journal: Journal) -> None:
 def _settings(parts: Parts) -> dict[str, Any]:
     """What the config resolved to, for people and for the record."""
     options, trainer = parts.config.global_options, parts.trainer
-    steps_per_epoch = len(parts.train_loader)
-    epochs = options.epochs(steps_per_epoch)
+    epochs = options.epochs(parts.steps_per_epoch)
     parameters = [value for value in trainer.model.parameters() if value.requires_grad]
     return {
         "model": options.model_name or parts.config.architecture.algorithm or parts.config.architecture.model_type,
@@ -192,14 +218,14 @@ def _settings(parts: Parts) -> dict[str, Any]:
         "parameters": sum(value.numel() for value in parameters),
         "n_train": parts.n_train,
         "n_eval": parts.n_eval,
-        "batch": parts.config.train.loader.batch_size_per_card,
+        "batch": total_batch(parts.config),
         "epochs": epochs,
-        "steps": steps_per_epoch * epochs,
+        "steps": parts.steps_per_epoch * epochs,
         "optimizer": parts.config.optimizer.name,
         "schedule": parts.config.optimizer.lr.name,
         "peak_lr": trainer.schedule.peak,
         "warmup_steps": trainer.schedule.warmup_steps,
-        "last_lr": trainer.schedule(steps_per_epoch * epochs - 1),
+        "last_lr": trainer.schedule(parts.steps_per_epoch * epochs - 1),
         "ema": options.ema_decay if options.use_ema else None,
         "device": str(trainer.device),
         "threads": torch.get_num_threads(),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ocrtune.config.optimizer_schema import OptimizerOptions
 from ocrtune.core.errors import Problem, TrainingError
-from ocrtune.core.records import Batch
+from ocrtune.core.records import Batch, Sample
 from ocrtune.training.batches import images_on, targets_on
 from ocrtune.training.checkpoint import Progress
 from ocrtune.training.ema import WeightAverage
@@ -25,12 +26,12 @@ _PATIENCE = 5  # steps in a row without a finite loss before training stops
 class StepResult:
     """losses: the total under "loss" and the parts, by name. rate: the learning rate used.
 
-    skipped: why the step changed nothing ("" when it did).
+    samples: what was learnt from. skipped: why the step changed nothing ("" when it did).
     """
 
     losses: dict[str, float]
     rate: float
-    batch: Batch
+    samples: tuple[Sample, ...]
     skipped: str = ""
 
 
@@ -49,23 +50,24 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
     _failures: int = field(default=0, init=False)
 
-    def step(self, batch: Batch) -> StepResult:
-        """Learn from ``batch``.
+    def step(self, batches: Sequence[Batch]) -> StepResult:
+        """Learn from ``batches`` together: gradients add up, each batch weighing as much as it has samples.
 
-        A loss or gradient that is not a finite number changes nothing; after five such steps in a row TrainingError
-        names the samples.
+        With a loss that is a mean over samples that equals one large batch, except that BatchNorm sees each batch by
+        itself. A loss or gradient that is not a finite number changes nothing; after five such steps in a row
+        TrainingError names the samples.
         """
         rate = self.schedule(self.progress.step)
         set_rate(self.optimizer, rate)
-        targets = targets_on(batch, self.device)
-        with autocast(self.device, self.precision):
-            outputs = self.model(images_on(batch, self.device), targets)
-        parts = self.loss(outputs, targets)
-        losses = {name: float(value.detach()) for name, value in parts.items()}
         self.optimizer.zero_grad(set_to_none=True)
+        samples = tuple(sample for batch in batches for sample in batch.samples)
+        losses: dict[str, float] = {}
+        for batch in batches:
+            share = len(batch) / len(samples)
+            for name, value in self._gradients_of(batch, share).items():
+                losses[name] = losses.get(name, 0.0) + share * value
         skipped = "" if math.isfinite(losses["loss"]) else "the loss is not a number"
         if not skipped:
-            parts["loss"].backward()
             norm = clip_gradients(self.model.parameters(), self.options)
             skipped = "" if norm is None or bool(torch.isfinite(norm)) else "the gradient is not a number"
         if not skipped:
@@ -74,15 +76,26 @@ class Trainer:
             if self.average is not None:
                 self.average.update(self.model)
         self.progress.step += 1
-        self._count(skipped, batch)
-        return StepResult(losses, rate, batch, skipped)
+        self._count(skipped, samples)
+        return StepResult(losses, rate, samples, skipped)
 
-    def _count(self, skipped: str, batch: Batch) -> None:
+    def _gradients_of(self, batch: Batch, share: float) -> Mapping[str, float]:
+        """Add ``share`` times the gradients of ``batch``; its losses. A loss that is not finite adds none."""
+        targets = targets_on(batch, self.device)
+        with autocast(self.device, self.precision):
+            outputs = self.model(images_on(batch, self.device), targets)
+        parts: dict[str, Tensor] = self.loss(outputs, targets)
+        losses = {name: float(value.detach()) for name, value in parts.items()}
+        if math.isfinite(losses["loss"]):
+            torch.autograd.backward(parts["loss"] * share if share < 1 else parts["loss"])
+        return losses
+
+    def _count(self, skipped: str, samples: Sequence[Sample]) -> None:
         self._failures = self._failures + 1 if skipped else 0
         if self._failures < _PATIENCE:
             return
         where = f"step {self.progress.step}"
-        samples = ", ".join(sample.source for sample in batch.samples)
-        what = f"{skipped}, {_PATIENCE} steps in a row; the last batch: {samples}"
+        sources = ", ".join(sample.source for sample in samples)
+        what = f"{skipped}, {_PATIENCE} steps in a row; the last batch: {sources}"
         fix = "lower Optimizer.lr.learning_rate, set Optimizer.clip_norm_global, or look at these samples"
         raise TrainingError(Problem(where, what, fix))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocrtune.core.charset import Charset
@@ -13,6 +13,7 @@ from ocrtune.core.errors import Problem
 from ocrtune.models.fold import form_of
 from ocrtune.training.checkpoint import BEST, LATEST, Score, save_state, save_weights
 from ocrtune.training.interrupt import Interrupt
+from ocrtune.training.limits import Limits
 from ocrtune.training.logs import Bar, Journal, Meter
 from ocrtune.training.step import StepResult, Trainer
 
@@ -60,6 +61,7 @@ class Watch:
     journal: Journal
     bar: Bar
     interrupt: Interrupt
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         self._meter = Meter()
@@ -77,7 +79,7 @@ class Watch:
         if result.skipped:
             self._tell_skipped(result)
         else:
-            self._meter.add(result.losses, len(result.batch), waited)
+            self._meter.add(result.losses, len(result.samples), waited)
         last = progress.step >= self.steps
         if progress.step % self.print_every == 0 or last:
             self._tell_step(result.rate)
@@ -91,6 +93,18 @@ class Watch:
         if self.plan.every is None or self.trainer.progress.epoch >= self.epochs:
             self._evaluate_and_tell()
         self.save_latest()
+
+    def wants_to_stop(self) -> bool:
+        """Whether a limit is reached before the last step. Then the model is evaluated, saved, and the reason told."""
+        progress = self.trainer.progress
+        reason = "" if progress.step >= self.steps else self.limits.reached(progress)
+        if reason:
+            if not progress.history or progress.history[-1].step != progress.step:
+                self._evaluate_and_tell()
+            self.save_latest()
+            self.journal.write("stop", {"step": progress.step, "reason": reason})
+            self.bar.say(f"stopped at step {progress.step} of {self.steps}: {reason}")
+        return bool(reason)
 
     def save_latest(self) -> None:
         """Write the present weights and the state to go on from."""
@@ -157,7 +171,7 @@ class Watch:
         self._shown += f" {means['samples_per_s']:.1f} samples/s"
 
     def _tell_skipped(self, result: StepResult) -> None:
-        sources = [sample.source for sample in result.batch.samples]
+        sources = [sample.source for sample in result.samples]
         step = self.trainer.progress.step
         self.journal.write("skipped", {"step": step, "reason": result.skipped, "samples": sources})
         self.bar.say(f"warning: {Problem(f'step {step}', f'{result.skipped}; nothing learnt from {sources}')}")

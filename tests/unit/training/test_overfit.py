@@ -79,7 +79,7 @@ def learn(config: RunConfig, model: nn.Module, charset: Charset | None, epochs: 
     losses = []
     for epoch in range(epochs):
         loader.set_epoch(epoch)
-        losses += [trainer.step(batch).losses["loss"] for batch in loader]
+        losses += [trainer.step([batch]).losses["loss"] for batch in loader]
     task = build_task(config, charset)
     return losses, evaluate(model, evaluated, task, len(evaluation))[task.main_indicator]
 

@@ -4,17 +4,16 @@ import io
 import json
 import math
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from tiny_training import Batches, Notes, Scale, batch, trainer
 from torch import Tensor, nn
 
 from ocrtune.config.optimizer_schema import LearningRate, OptimizerOptions, Regularizer
 from ocrtune.core.errors import TrainingError
-from ocrtune.core.records import Batch, Sample
+from ocrtune.core.records import Batch
 from ocrtune.training.checkpoint import (
     Progress,
     Score,
@@ -32,70 +31,9 @@ from ocrtune.training.loop import fit
 from ocrtune.training.optim import build_optimizer
 from ocrtune.training.precision import autocast, choose_precision, has_native_bfloat16
 from ocrtune.training.result import RunResult
-from ocrtune.training.schedule import build_schedule
-from ocrtune.training.step import StepResult, Trainer
 from ocrtune.training.watch import EvaluationPlan
 
 CPU = torch.device("cpu")
-
-
-class Scale(nn.Module):
-    """(N, 3, 1, 1) -> ``y``: the mean colour times one weight."""
-
-    def __init__(self, weight: float = 0.0):
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor([weight]))
-
-    def forward(self, image: Tensor, targets: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
-        return {"y": image.mean(dim=(1, 2, 3)) * self.weight}
-
-
-class SquaredError(nn.Module):
-    def forward(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {"loss": (outputs["y"] - targets["y"]).square().mean()}
-
-
-def batch(value: float, target: float, source: str = "labels.txt:1") -> Batch:
-    sample = Sample(source, Path("x.png"))
-    return Batch(torch.full((1, 3, 1, 1), float(value)), {"y": torch.tensor([float(target)])}, (sample,))
-
-
-class Batches:
-    """The same batches in every epoch."""
-
-    def __init__(self, batches: list[Batch]):
-        self.batches = batches
-        self.epochs: list[int] = []
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Batch]:
-        return iter(self.batches)
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epochs.append(epoch)
-
-
-class Notes:
-    """An observer that remembers."""
-
-    def __init__(self) -> None:
-        self.steps: list[StepResult] = []
-        self.epochs = 0
-
-    def stepped(self, result: StepResult, waited: float) -> None:
-        assert waited >= 0
-        self.steps.append(result)
-
-    def epoch_ended(self) -> None:
-        self.epochs += 1
-
-
-def trainer(model: nn.Module, rate: float = 0.1, **options: Any) -> Trainer:
-    optimizer = OptimizerOptions(lr=LearningRate("Const", rate), **options)
-    schedule = build_schedule(optimizer.lr, 1, 10)
-    return Trainer(model, SquaredError(), build_optimizer(model, optimizer), optimizer, schedule, CPU)
 
 
 def test_the_loop_takes_every_batch_of_every_epoch_and_learns() -> None:
@@ -120,15 +58,15 @@ def test_a_loss_that_is_not_a_number_changes_nothing_and_five_in_a_row_stop_the_
     model = Scale(1.0)
     subject = trainer(model)
     for i in range(4):
-        result = subject.step(batch(math.nan, 1, f"labels.txt:{i}"))
+        result = subject.step([batch(math.nan, 1, f"labels.txt:{i}")])
         assert result.skipped == "the loss is not a number"
     assert model.weight.item() == 1.0
-    subject.step(batch(1, 2))
+    subject.step([batch(1, 2)])
     assert model.weight.item() != 1.0
     for _ in range(4):
-        subject.step(batch(math.nan, 1))
+        subject.step([batch(math.nan, 1)])
     with pytest.raises(TrainingError, match=r"step 10: .*5 steps in a row; the last batch: bad.txt:9"):
-        subject.step(batch(math.inf, 1, "bad.txt:9"))
+        subject.step([batch(math.inf, 1, "bad.txt:9")])
 
 
 def test_a_gradient_that_is_not_a_number_changes_nothing() -> None:
@@ -141,14 +79,14 @@ def test_a_gradient_that_is_not_a_number_changes_nothing() -> None:
             return {"y": self.weight.sqrt() * image.mean()}
 
     model = Root()
-    result = trainer(model, clip_norm_global=1.0).step(batch(1, 1))
+    result = trainer(model, clip_norm_global=1.0).step([batch(1, 1)])
     assert result.skipped == "the gradient is not a number"
     assert model.weight.item() == 0
 
 
 def test_clipping_bounds_the_whole_gradient() -> None:
     model = Scale()
-    trainer(model, clip_norm_global=0.5).step(batch(100, 100))
+    trainer(model, clip_norm_global=0.5).step([batch(100, 100)])
     assert model.weight.grad is not None
     assert model.weight.grad.abs().item() == pytest.approx(0.5, rel=1e-4)
 

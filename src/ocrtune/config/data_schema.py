@@ -19,6 +19,8 @@ class DatasetOptions:
     data_dir: folder that the image paths of the label files start from.
     label_file_list: label files; a single path is accepted. Empty only in ``Eval`` with ``holdout``.
     ratio_list: share of each file drawn afresh for each epoch, above 1 repeatedly; one number counts for all files.
+    mix: (extension) instead of ratios, the parts of an epoch by the label files' names: ``{vertical: 1, general: 1}``
+    for vertical.txt and general.txt draws all of the first file and as many of the second, repeatedly if it has fewer.
     transforms: in order. holdout: (extension, ``Eval`` only) without label files of its own, the share of the
     training samples that is kept away from training and evaluated on.
     ext_op_transform_idx: the first so many transforms prepare the extra samples that RecConAug or CopyPaste ask for.
@@ -28,6 +30,7 @@ class DatasetOptions:
     data_dir: Path = Path(".")
     label_file_list: tuple[Path, ...] = ()
     ratio_list: tuple[float, ...] = ()
+    mix: dict[str, float] = field(default_factory=dict)
     transforms: tuple[Component, ...] = ()
     holdout: float | None = None
     ext_op_transform_idx: int = 2
@@ -58,8 +61,19 @@ class DatasetOptions:
             raise ValueError(f"ratio_list has {counts}")
         if any(ratio <= 0 for ratio in self.ratio_list):
             raise ValueError("ratio_list takes numbers above 0; above 1 draws samples several times")
+        if self.mix:
+            self._check_mix()
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}, expected a share between 0 and 1")
+
+    def _check_mix(self) -> None:
+        names = [path.stem for path in self.label_file_list]
+        if sorted(names) != sorted(self.mix):
+            raise ValueError(f"mix names {', '.join(self.mix)}, but the label files are {', '.join(names)}")
+        if set(self.ratio_list) != {1.0}:
+            raise ValueError("give either mix or ratio_list")
+        if min(self.mix.values()) <= 0:
+            raise ValueError("mix takes numbers above 0; leave a label file out to draw nothing from it")
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,11 @@ class LabelSet:
 
     def epoch_size(self) -> int:
         """Samples that one epoch draws."""
-        return sum(round((end - start) * ratio) for (start, end), ratio in zip(self.files, self.ratios))
+        return sum(drawn for drawn, _ in self.epoch_counts())
+
+    def epoch_counts(self) -> list[tuple[int, int]]:
+        """Per file, how many samples one epoch draws of how many."""
+        return [(round((end - start) * ratio), end - start) for (start, end), ratio in zip(self.files, self.ratios)]
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Indices into ``samples`` for one epoch, file after file, unshuffled.
@@ -106,7 +110,20 @@ def read_label_set(options: DatasetOptions, task: Task, section: str = "Train") 
             problems += error.problems
     if problems:
         raise DataError(problems)
-    return LabelSet.of(groups, options.ratio_list)
+    ratios = options.ratio_list
+    if options.mix:
+        parts = [options.mix[path.stem] for path in options.label_file_list]
+        ratios = ratios_of_mix([len(group) for group in groups], parts)
+    return LabelSet.of(groups, ratios)
+
+
+def ratios_of_mix(counts: Sequence[int], parts: Sequence[float]) -> tuple[float, ...]:
+    """Per file, the ratio that draws all of the first file and of the others in proportion to ``parts``.
+
+    counts: samples per file. An empty file has ratio 1.
+    """
+    unit = counts[0] / parts[0]
+    return tuple(unit * part / count if count else 1.0 for count, part in zip(counts, parts))
 
 
 def read_splits(train: DatasetOptions, evaluation: DatasetOptions, task: Task, seed: int) -> tuple[LabelSet, LabelSet]:

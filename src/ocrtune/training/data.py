@@ -38,7 +38,12 @@ def checked_samples(
         say(f"{title} data: {first}")
         for line in rest:
             say(f"  {line}")
-    return reports[0].usable(), reports[1].labels
+    usable = reports[0].usable()
+    if len(usable.files) > 1 or usable.ratios != (1.0,):
+        names = [path.name for path in config.train.dataset.label_file_list]
+        drawn = [f"{n:,} of {of:,} from {name}" for (n, of), name in zip(usable.epoch_counts(), names)]
+        say(f"  each epoch draws {', '.join(drawn)}")
+    return usable, reports[1].labels
 
 
 def evaluation_labels(config: RunConfig) -> LabelSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from ocrtune.config.data_schema import DatasetOptions
 from ocrtune.core.errors import ConfigError, DataError
 from ocrtune.core.records import Sample
 from ocrtune.data.holdout import split_holdout
-from ocrtune.data.labels import LabelSet, read_label_set, read_splits
+from ocrtune.data.labels import LabelSet, ratios_of_mix, read_label_set, read_splits
 
 
 def numbered(*counts: int) -> list[list[Sample]]:
@@ -113,3 +114,35 @@ def test_evaluation_sees_every_image_of_a_list(rec_set: Path) -> None:
     samples = read_splits(train, evaluation, "rec", seed=1)[1].samples
     assert [sample.image_path.name for sample in samples] == ["crop0.png", "crop1.png", "crop2.png"]
     assert all(not sample.alternatives for sample in samples)
+
+
+@pytest.mark.parametrize(
+    ("counts", "parts", "drawn"),
+    [([500, 10000], (1, 1), [500, 500]), ([500, 100], (1, 2), [500, 1000]), ([40, 10, 30], (2, 1, 1), [40, 20, 20])],
+)
+def test_mix_draws_all_of_the_first_file_and_the_others_in_proportion(
+    counts: list[int], parts: tuple[float, ...], drawn: list[int]
+) -> None:
+    labels = LabelSet.of([numbered(count)[0] for count in counts], ratios_of_mix(counts, parts))
+    assert labels.epoch_counts() == list(zip(drawn, counts))
+    chosen = labels.draw(np.random.default_rng(0))
+    assert [int(((chosen >= start) & (chosen < end)).sum()) for start, end in labels.files] == drawn
+
+
+def test_mix_goes_by_the_names_of_the_label_files(tmp_path: Path) -> None:
+    files = (tmp_path / "vertical.txt", tmp_path / "general.txt")
+    for path, count in zip(files, (2, 6)):
+        path.write_text("".join(f"{path.stem}{i}.png\tA\n" for i in range(count)))
+        for i in range(count):
+            (tmp_path / f"{path.stem}{i}.png").touch()
+    options: dict[str, Any] = {"data_dir": tmp_path, "label_file_list": files, "ratio_list": (1.0, 1.0)}
+    labels = read_label_set(DatasetOptions(**options, mix={"general": 1, "vertical": 1}), "rec")
+    assert labels.epoch_counts() == [(2, 2), (2, 6)]
+    for mix, said in (
+        ({"vertical": 1}, "the label files are vertical, general"),
+        ({"vertical": 1, "general": 0}, "above 0"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            DatasetOptions(**options, mix=mix)
+    with pytest.raises(ValueError, match="either mix or ratio_list"):
+        DatasetOptions(**options | {"ratio_list": (1.0, 0.5)}, mix={"vertical": 1, "general": 1})

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import ExportError, Problem
 from ocrtune.core.records import ModelCard
+from ocrtune.export.padding import constant_padding
 from ocrtune.inference.card import SPACE, card_to_metadata
 from ocrtune.models.fold import fold_
 
@@ -59,7 +60,7 @@ def export_model(
         answer = {0: "N", 1: "T"}
     output = OUTPUTS["det" if charset is None else "rec"]
     with _writing(path) as temporary:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), constant_padding(opset):
             warnings.simplefilter("ignore")  # the tracer warns about shapes that the gate checks
             torch.onnx.export(
                 network.eval(),

@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """``export RUN --output DIR [--checkpoint best|latest] [--gate_images N]``."""
+    """``export RUN --output DIR [--checkpoint best|latest] [--network NAME] [--gate_images N]``."""
     parser = commands.add_parser("export", help="write a trained model as ONNX, checked on the validation images")
     parser.add_argument("run_folder", metavar="RUN", type=Path, help="the folder that 'ocrtune train' wrote")
     parser.add_argument(
         "--output", required=True, metavar="DIR", type=Path, help="gets inference.onnx and inference.yml"
     )
     parser.add_argument("--checkpoint", choices=("best", "latest"), default="best", help="default: best")
+    parser.add_argument(
+        "--network",
+        metavar="NAME",
+        help="which network of a distilled run; default: the one of Metric.key, the student",
+    )
     parser.add_argument(
         "--gate_images",
         type=int,
@@ -36,7 +41,11 @@ def _run(arguments: argparse.Namespace) -> None:
 
     checkpoint = BEST if arguments.checkpoint == "best" else LATEST
     report = export_run(
-        arguments.run_folder, arguments.output, checkpoint=checkpoint, gate_images=arguments.gate_images
+        arguments.run_folder,
+        arguments.output,
+        checkpoint=checkpoint,
+        gate_images=arguments.gate_images,
+        network=arguments.network,
     )
     _print(report)
 

@@ -18,10 +18,11 @@ def check_files(
 
     sections: of ``Global``, ``Train``, ``Eval``, those whose files are needed now; ``Eval`` without label files of its
     own (``holdout``) needs those of ``Train``.
-    pretrained: names of the catalogue that ``pretrained_model`` may have.
+    pretrained: names of the catalogue that ``pretrained_model`` may have, and each network's ``pretrained``.
     """
     if "Global" in sections and isinstance(raw.get("Global"), Mapping):
         _check_global(raw["Global"], pretrained, findings)
+        _check_networks(raw, pretrained, findings)
     datasets = {section: _dataset(raw, section) for section in ("Train", "Eval")}
     held_out = "Eval" in sections and not datasets["Eval"].get("label_file_list")
     for section, dataset in datasets.items():
@@ -49,16 +50,32 @@ def _check_global(options: Mapping[str, Any], pretrained: Collection[str], findi
         findings.problem("Global.character_dict_path", f"no dictionary {dictionary}", fix)
     if isinstance(checkpoints, str) and find_weights(checkpoints) is None:
         findings.problem("Global.checkpoints", f"no checkpoint {checkpoints}", _from_here())
-    name = options.get("pretrained_model")
-    if not isinstance(name, str) or checkpoints or name in pretrained or find_weights(name):
+    if not checkpoints:
+        _check_weights(options.get("pretrained_model"), "Global.pretrained_model", pretrained, findings)
+
+
+def _check_networks(raw: Mapping[str, Any], pretrained: Collection[str], findings: Findings) -> None:
+    """The weights that each network of a distillation starts from, unless a run goes on."""
+    architecture, options = raw.get("Architecture"), raw.get("Global")
+    models = architecture.get("Models") if isinstance(architecture, Mapping) else None
+    if not isinstance(models, Mapping) or (isinstance(options, Mapping) and options.get("checkpoints")):
+        return
+    for name, network in models.items():
+        if isinstance(network, Mapping):
+            where = f"Architecture.Models.{name}.pretrained"
+            _check_weights(network.get("pretrained") or None, where, pretrained, findings)
+
+
+def _check_weights(name: Any, where: str, pretrained: Collection[str], findings: Findings) -> None:
+    if not isinstance(name, str) or name in pretrained or find_weights(name):
         return
     if "://" in name:
-        findings.problem("Global.pretrained_model", f"{name} is not downloaded", "download it and give the file")
+        findings.problem(where, f"{name} is not downloaded", "download it and give the file")
     elif pretrained:
         what = f"no file and no model of the catalogue is called '{name}'"
-        findings.problem("Global.pretrained_model", what, did_you_mean(name, pretrained))
+        findings.problem(where, what, did_you_mean(name, pretrained))
     else:
-        findings.problem("Global.pretrained_model", f"no file {name}", _from_here())
+        findings.problem(where, f"no file {name}", _from_here())
 
 
 def _check_dataset(options: Mapping[str, Any], where: str, findings: Findings) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocrtune.config.architecture_schema import Distillation
 from ocrtune.config.dialect import rewrite
 from ocrtune.config.files import check_files
 from ocrtune.config.overrides import apply_overrides
 from ocrtune.config.registries import Registries, read_components
 from ocrtune.config.schema import RunConfig
 from ocrtune.config.yaml_reader import read_yaml
-from ocrtune.core.errors import ConfigError, Problem
+from ocrtune.core.errors import ConfigError, Problem, did_you_mean
 from ocrtune.core.options import Findings, parse_options
 
 FILES_OF_A_RUN = ("Global", "Train", "Eval")
@@ -44,10 +45,6 @@ def load_config(
     if not isinstance(raw, dict):
         raise ConfigError(Problem(str(path), "expected the sections Global, Architecture, Loss, Optimizer, ..."))
     raw = rewrite(apply_overrides(raw, overrides, findings), findings)
-    if isinstance(raw.get("Architecture"), dict) and "Models" in raw["Architecture"]:
-        raw = {"Architecture": raw["Architecture"]}  # the other sections describe a distillation as well
-        parse_options(RunConfig, raw, "", findings)
-        raise ConfigError([p for p in findings.problems if p.where == "Architecture.Models"])
     config = parse_options(RunConfig, read_components(raw, registries, findings), "", findings)
     if config is not None:
         _check_together(config, findings)
@@ -77,7 +74,29 @@ def _check_together(config: RunConfig, findings: Findings) -> None:
         fix = "give label files, or holdout: 0.1 to keep a tenth of the training samples for it"
         findings.problem("Eval.dataset.label_file_list", "nothing to evaluate on", fix)
     options = config.global_options
-    no_weights = options.pretrained_model is None and options.checkpoints is None
+    networks = config.architecture.models.values() if isinstance(config.architecture, Distillation) else ()
+    starts = [options.pretrained_model, options.checkpoints, *(network.pretrained for network in networks)]
+    no_weights = all(start is None for start in starts)
     if config.architecture.model_type == "rec" and options.character_dict_path is None and no_weights:
         fix = "give a dictionary, or a pretrained_model that carries one"
         findings.problem("Global.character_dict_path", "which characters should be read?", fix)
+    _check_networks(config, findings)
+
+
+def _check_networks(config: RunConfig, findings: Findings) -> None:
+    """Loss, post-processing and metric of a distillation name networks that exist; those of one network name none.
+
+    Options that read several networks say which by ``networks()``. Untyped options are not checked.
+    """
+    known = tuple(config.architecture.models) if isinstance(config.architecture, Distillation) else ()
+    for section, component in (("Loss", config.loss), ("PostProcess", config.postprocess), ("Metric", config.metric)):
+        if isinstance(component.options, dict):
+            continue
+        named = component.options.networks() if hasattr(component.options, "networks") else None
+        if known and named is None:
+            what = f"{component.name} is for one network, Architecture.Models has {', '.join(known)}"
+            findings.problem(section, what, "use the one whose name begins with Distillation; for Loss, CombinedLoss")
+        elif named is not None and not known:
+            findings.problem(section, f"{component.name} compares networks, and Architecture.Models has none")
+        for name in sorted(set(named or ()) - set(known)) if known else ():
+            findings.problem(section, f"no network is called '{name}'", did_you_mean(name, known))

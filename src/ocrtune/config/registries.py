@@ -38,22 +38,30 @@ def read_components(raw: Mapping[str, Any], registries: Registries, findings: Fi
     raw: the eight sections. Problems of the parts go to ``findings``.
     """
     result = dict(raw)
+    task, networks = _task_and_networks(raw)
+    parts = {"Backbone": registries.backbones, "Neck": registries.necks, "Head": registries.heads}
+    within = [("Architecture",), *(("Architecture", "Models", name) for name in networks)]
     places: tuple[tuple[tuple[str, ...], Registry[Any] | None], ...] = (
-        (("Architecture", "Backbone"), registries.backbones),
-        (("Architecture", "Neck"), registries.necks),
-        (("Architecture", "Head"), registries.heads),
+        *((((*section, part), registry) for section in within for part, registry in parts.items())),
         (("Loss",), registries.losses),
         (("PostProcess",), registries.postprocess),
         (("Metric",), registries.metrics),
     )
-    architecture = raw.get("Architecture")
-    task = architecture.get("model_type") if isinstance(architecture, Mapping) else None
     for place, registry in places:
         _replace(result, place, partial(_named, registry=registry, findings=findings, task=task))
     listed = partial(_transforms, registry=registries.transforms, findings=findings)
     for section in ("Train", "Eval"):
         _replace(result, (section, "dataset", "transforms"), listed)
     return result
+
+
+def _task_and_networks(raw: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """``Architecture.model_type``, and the names in ``Architecture.Models`` of a distillation."""
+    architecture = raw.get("Architecture")
+    if not isinstance(architecture, Mapping):
+        return None, ()
+    models = architecture.get("Models")
+    return architecture.get("model_type"), tuple(models) if isinstance(models, Mapping) else ()
 
 
 def _replace(tree: dict[str, Any], place: tuple[str, ...], change: Callable[[Any, str], Any]) -> None:

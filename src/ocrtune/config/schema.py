@@ -6,15 +6,16 @@ Extensions of ocrtune are marked "extension". Nothing here touches the disk; see
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ocrtune.config.architecture_schema import Architecture as Architecture
+from ocrtune.config.architecture_schema import Distillation as Distillation
 from ocrtune.config.component import Component, spelled
 from ocrtune.config.data_schema import DataOptions
 from ocrtune.config.optimizer_schema import OptimizerOptions
-from ocrtune.core.options import Findings, ignored, parse_fields
+from ocrtune.core.options import ignored
 
 _NO_FILES = "nothing is written there"
 _DEVICE = "a GPU is used when PyTorch finds one"
@@ -35,7 +36,9 @@ class GlobalOptions:
     use_ema, ema_decay, ema_decay_type: moving average of the parameters (PaddleOCR since 3.7).
     precision: ``auto`` is bfloat16 autocast where the hardware has it (extension, replaces ``use_amp``).
     allow_partial: take the weights that fit and report the rest, instead of refusing them (extension).
-    on_mismatch: weights of another dictionary are refused, or give the characters that both have (extension).
+    on_mismatch: weights of another dictionary are refused; or the run has exactly the given dictionary, or the union of
+        the weights' and the given one, and known characters keep their classes (extension; by_character means exact).
+    pretrained_character_dict_path: the dictionary of weights that do not carry it, for on_mismatch (extension).
     freeze: parts that keep their weights, by the beginning of their names, such as ``backbone`` (extension).
     early_stop: stop after so many evaluations without a new best (extension). max_minutes: stop then (extension).
     batchnorm: fine-tune weights whose BatchNorm is folded as they are, or put the BatchNorm back (extension).
@@ -50,7 +53,8 @@ class GlobalOptions:
     character_dict_path: Path | None = None
     use_space_char: bool = False
     allow_partial: bool = False
-    on_mismatch: Literal["fail", "by_character"] = "fail"
+    on_mismatch: Literal["fail", "union", "exact", "by_character"] = "fail"
+    pretrained_character_dict_path: Path | None = None
     max_text_length: int = 25
     seed: int = 1024
     eval_batch_step: tuple[int, int] | int | None = None
@@ -116,40 +120,11 @@ class GlobalOptions:
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """Section ``Architecture``: ``model_type`` and the three parts of the network.
-
-    algorithm: PaddleOCR's label of the combination; kept for the model card, decides nothing here.
-    neck: None where the head holds its own necks (MultiHead).
-    """
-
-    model_type: Literal["det", "rec"]
-    backbone: Component = spelled("Backbone")
-    head: Component = spelled("Head")
-    neck: Component | None = spelled("Neck", None)
-    algorithm: str | None = None
-    transform: None = spelled("Transform", None)
-
-    @classmethod
-    def parse(cls, raw: Any, where: str, findings: Findings) -> Architecture | None:
-        """Refuse what would change the model if it were ignored, then read key by key."""
-        if isinstance(raw, Mapping) and "Models" in raw:
-            what = "distillation (several Models) is not supported yet"
-            findings.problem(f"{where}.Models", what, "give the student's own Backbone, Neck and Head")
-            return None
-        if isinstance(raw, Mapping) and raw.get("Transform") is not None:
-            what = "no rectifying transform exists here"
-            findings.problem(f"{where}.Transform", what, "leave it empty")
-            return None
-        return parse_fields(cls, raw, where, findings)
-
-
-@dataclass(frozen=True)
 class RunConfig:
     """One training run, as PaddleOCR's eight sections describe it."""
 
     global_options: GlobalOptions = spelled("Global")
-    architecture: Architecture = spelled("Architecture")
+    architecture: Architecture | Distillation = spelled("Architecture")
     loss: Component = spelled("Loss")
     optimizer: OptimizerOptions = spelled("Optimizer")
     postprocess: Component = spelled("PostProcess")

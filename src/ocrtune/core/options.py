@@ -6,6 +6,8 @@ A field may carry metadata:
 
 A dataclass whose YAML form is not a plain mapping of its fields defines a classmethod
 ``parse(raw, where, findings) -> Self | None`` of its own; it may call :func:`parse_fields` for the plain part.
+Where a field takes one of several dataclasses, each may define a classmethod ``suits(raw) -> bool``: only those that
+suit are tried, so that the problems are those of the one that was meant.
 """
 
 from __future__ import annotations
@@ -82,6 +84,12 @@ def parse_fields(cls: type[T], raw: Any, where: str, findings: Findings) -> T | 
         return None
 
 
+def divided(raw: Mapping[str, Any], cls: type) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keys of ``raw`` that are fields of the dataclass ``cls``, and all others: for options inside options."""
+    own = {f.metadata.get("key", f.name) for f in dataclasses.fields(cls) if f.init}
+    return {k: v for k, v in raw.items() if k in own}, {k: v for k, v in raw.items() if k not in own}
+
+
 def convert(value: Any, hint: Any, where: str, findings: Findings) -> Any:
     """``value`` as the type ``hint``; the module's ``_BAD`` marker when it cannot be that."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
@@ -111,6 +119,7 @@ def convert(value: Any, hint: Any, where: str, findings: Findings) -> Any:
 def _convert_union(value: Any, args: tuple[Any, ...], where: str, findings: Findings) -> Any:
     if value is None and type(None) in args:
         return None
+    args = tuple(hint for hint in args if getattr(hint, "suits", _always)(value))
     tries = [Findings() for _ in args]
     for hint, attempt in zip(args, tries):
         if hint is type(None):
@@ -125,6 +134,10 @@ def _convert_union(value: Any, args: tuple[Any, ...], where: str, findings: Find
         wanted = " or ".join(_name(hint) for hint in args if hint is not type(None))
         findings.problem(where, f"got {_show(value)}, expected {wanted}")
     return _BAD
+
+
+def _always(value: Any) -> bool:
+    return True
 
 
 def _convert_sequence(value: Any, kind: Any, args: tuple[Any, ...], where: str, findings: Findings) -> Any:

@@ -25,6 +25,7 @@ from ocrtune.inference.paddle_yaml import FILE_NAME as PADDLE_YAML
 from ocrtune.training.checkpoint import BEST, LATEST
 from ocrtune.training.data import evaluation_labels
 from ocrtune.training.run_folder import LoadedRun, load_run
+from ocrtune.training.single import single
 
 UNCHECKED, FAILED, REPORT = "unchecked.onnx", "failed.onnx", "export.json"
 GATE_IMAGES = 100
@@ -54,10 +55,12 @@ def export_run(
     checkpoint: str = BEST,
     gate_images: int = GATE_IMAGES,
     tolerance: GateTolerance | None = None,
+    network: str | None = None,
 ) -> ExportReport:
     """Export the weights ``checkpoint`` of the run folder ``run`` into the folder ``output``.
 
     checkpoint: ``best.safetensors`` or ``latest.safetensors``.
+    network: which one of a distilled run; None takes the one of ``Metric.key``, the student, alone.
     gate_images: validation images that are run through the file and through PyTorch, spread over the set; 0 skips
         the gate, which needs the data, and the report says so.
 
@@ -68,7 +71,7 @@ def export_run(
     output = Path(output)
     if checkpoint not in (BEST, LATEST):
         raise WeightsError(Problem(checkpoint, "no checkpoint has this name", f"use {BEST} or {LATEST}"))
-    loaded = load_run(run, "latest" if checkpoint == LATEST else "best")
+    loaded = single(load_run(run, "latest" if checkpoint == LATEST else "best"), network)
     preprocess = preprocess_of(loaded.config.eval.dataset.transforms)
     samples = _samples(loaded.config, gate_images)
     card = _card(loaded, preprocess)

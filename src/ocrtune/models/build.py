@@ -1,8 +1,9 @@
-"""Architecture -> network."""
+"""Architecture -> network, or the networks of a distillation."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -10,6 +11,7 @@ from ocrtune.core.charset import Charset
 from ocrtune.core.errors import ConfigError, Problem
 from ocrtune.core.registry import Registry
 from ocrtune.models.det import DetModel
+from ocrtune.models.distillation import DistillationModel
 from ocrtune.models.rec import RecModel
 from ocrtune.models.registry import backbones, heads, necks
 
@@ -40,12 +42,46 @@ class ArchitectureLike(Protocol):
     def head(self) -> NamedOptions: ...
 
 
-def build_model(architecture: ArchitectureLike, charset: Charset | None) -> nn.Module:
-    """The training graph with PaddleOCR's initialisation, in train mode.
+class NetworkLike(ArchitectureLike, Protocol):
+    """One of several networks (``config.architecture_schema.Network``)."""
+
+    @property
+    def freeze_params(self) -> bool: ...
+
+    @property
+    def return_all_feats(self) -> bool: ...
+
+
+@runtime_checkable
+class SeveralNetworks(Protocol):
+    """The part of ``config.architecture_schema.Distillation`` that matters here."""
+
+    @property
+    def models(self) -> Mapping[str, NetworkLike]: ...
+
+
+def build_model(architecture: ArchitectureLike | SeveralNetworks, charset: Charset | None) -> nn.Module:
+    """The training graph with PaddleOCR's initialisation, in train mode: one network, or a DistillationModel.
 
     charset: needed for recognition (it fixes the number of classes), None for detection.
     Raises ConfigError when the parts do not fit together, for example a detection neck in a recogniser.
     """
+    if not isinstance(architecture, SeveralNetworks):
+        return _network(architecture, charset)
+    empty = DistillationModel({})
+    for name in architecture.models:
+        if hasattr(empty, name):
+            what = f"a network cannot be called '{name}'"
+            raise ConfigError(Problem(f"Architecture.Models.{name}", what, "call it Student, Student2 or Teacher"))
+    models = architecture.models
+    return DistillationModel(
+        {name: _network(network, charset) for name, network in models.items()},
+        frozen=[name for name, network in models.items() if network.freeze_params],
+        with_features=[name for name, network in models.items() if network.return_all_feats],
+    )
+
+
+def _network(architecture: ArchitectureLike, charset: Charset | None) -> nn.Module:
     if architecture.model_type == "rec" and charset is None:
         raise ConfigError(Problem("Global.character_dict_path", "missing", "recognition needs a dictionary"))
     backbone = _backbone(architecture)

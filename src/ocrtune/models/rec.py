@@ -1,7 +1,5 @@
 """A text recogniser: backbone, optional neck, head."""
 
-# calling an nn.Module is untyped
-# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -18,9 +16,16 @@ class RecModel(nn.Module):
         self.neck = neck
         self.head = head
 
-    def forward(self, image: Tensor, targets: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-        """``ctc`` (N, T, classes) logits; in training with a guiding head also ``nrtr`` (N, L, classes) logits."""
-        features = self.backbone(image)
+    def forward(
+        self, image: Tensor, targets: Mapping[str, Tensor] | None = None, *, features: bool = False
+    ) -> dict[str, Tensor]:
+        """``ctc`` (N, T, classes) logits; in training with a guiding head also ``nrtr`` (N, L, classes) logits.
+
+        features: also ``backbone_out`` (N, C, H, W) and, where there is a neck, ``neck_out`` (N, T, C).
+        """
+        x = self.backbone(image)
+        read = {"backbone_out": x}
         if self.neck is not None:
-            features = self.neck(features)
-        return self.head(features, targets)
+            x = read["neck_out"] = self.neck(x)
+        outputs: dict[str, Tensor] = self.head(x, targets)
+        return {**outputs, **read} if features else outputs

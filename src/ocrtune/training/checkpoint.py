@@ -26,7 +26,7 @@ from ocrtune import __version__
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import Problem, TrainingError, WeightsError
 from ocrtune.core.files import write_whole
-from ocrtune.models.fold import FORMS, form_of, to_form_
+from ocrtune.models.forms import form_text, set_form_
 from ocrtune.weights.native import charset_metadata, read_native, write_native
 
 BEST, LATEST = "best.safetensors", "latest.safetensors"
@@ -66,7 +66,7 @@ class Progress:
 def save_weights(path: Path, model: nn.Module, charset: Charset | None, score: Score | None) -> None:
     """Write the weights of ``model`` as they are now. WeightsError when they cannot be written."""
     tensors = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
-    metadata = {"form": form_of(model), "ocrtune_version": __version__}
+    metadata = {"form": form_text(model), "ocrtune_version": __version__}
     if charset is not None:
         metadata |= charset_metadata(charset)
     if score is not None:
@@ -80,10 +80,11 @@ def load_checkpoint_weights(model: nn.Module, path: Path) -> Score | None:
     WeightsError when the file belongs to another model or was not written by a run.
     """
     tensors, metadata = read_native(path)
-    form = next((known for known in FORMS if known == metadata.get("form")), None)
-    if form is None:
+    if "form" not in metadata:
         raise WeightsError(Problem(str(path), "not a checkpoint of ocrtune", "load it as Global.pretrained_model"))
-    to_form_(model, form)
+    if not set_form_(model, metadata["form"]):
+        what = f"belongs to another model: it is in the form {metadata['form']}"
+        raise WeightsError(Problem(str(path), what, "use the config.yml beside it"))
     own = model.state_dict()
     wrong = [name for name, value in own.items() if name not in tensors or tensors[name].shape != tuple(value.shape)]
     wrong += [name for name in tensors if name not in own]

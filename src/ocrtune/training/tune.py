@@ -25,6 +25,7 @@ from ocrtune.training.data import evaluation_labels
 from ocrtune.training.logs import Bar
 from ocrtune.training.precision import choose_device, placed
 from ocrtune.training.run_folder import LoadedRun, load_run
+from ocrtune.training.single import single, with_decoder
 
 IMAGES = 200
 """Most validation images whose probability maps are kept in memory (2 bytes a pixel)."""
@@ -63,11 +64,14 @@ def tune_run(
 ) -> Tuning:
     """Search the settings of ``PostProcess`` on the run's validation images and write the best into its config.yml.
 
+    Of a distilled run the network of ``Metric.key`` is measured.
+
     ``eval`` and ``export`` of the run use them from then on. The network runs once per image. Few images mean a choice
     that fits them by chance: say() warns below 50. Raises ConfigError for a recognition run.
     """
     folder = Path(folder)
-    run = load_run(folder)
+    whole = load_run(folder)
+    run = single(whole)
     settings = run.config.postprocess.options
     if not isinstance(settings, DBPostProcess):
         raise ConfigError(Problem(str(folder), "a recognition run has no thresholds to tune", "give a detection run"))
@@ -76,8 +80,8 @@ def tune_run(
         say(f"note: only {len(pages)} validation images; small differences between settings are chance")
     tuning = search(pages, settings)
     if tuning.after != tuning.before:
-        chosen = Component(run.config.postprocess.name, tuning.after)
-        save_config(replace(run.config, postprocess=chosen), folder / CONFIG)
+        chosen = Component(run.config.postprocess.name, tuning.after, tuning.after.to_dict())
+        save_config(with_decoder(whole.config, chosen), folder / CONFIG)
     return tuning
 
 

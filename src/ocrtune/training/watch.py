@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import Problem
-from ocrtune.models.fold import form_of
+from ocrtune.core.submodels import SEPARATOR, plain
+from ocrtune.models.forms import form_text
 from ocrtune.training.checkpoint import BEST, LATEST, Score, save_state, save_weights
 from ocrtune.training.interrupt import Interrupt
 from ocrtune.training.limits import Limits
@@ -118,7 +119,7 @@ class Watch:
         save_state(
             self.folder,
             {
-                "form": form_of(self.trainer.model),
+                "form": form_text(self.trainer.model),
                 "model": self.trainer.model.state_dict(),
                 "optimizer": self.trainer.optimizer.state_dict(),
                 "average": average.state_dict() if average is not None else None,
@@ -178,10 +179,12 @@ class Watch:
 
     def _brief(self, metrics: Mapping[str, float]) -> str:
         main = {self.main_indicator: metrics[self.main_indicator]}
-        rates = {name: value for name, value in metrics.items() if not is_count(name)}
-        return "  ".join(f"{name} {value:.4f}" for name, value in (main | rates).items())
+        own = {name: value for name, value in metrics.items() if SEPARATOR not in name and not is_count(name)}
+        others = {name: value for name, value in metrics.items() if plain(name) == self.main_indicator}
+        return "  ".join(f"{name} {value:.4f}" for name, value in (main | own | others).items())
 
 
 def is_count(metric: str) -> bool:
     """Whether a metric is a number of things rather than a rate."""
-    return metric == "n" or metric.startswith("n_") or metric == "out_of_dictionary"
+    name = plain(metric)
+    return name == "n" or name.startswith("n_") or name == "out_of_dictionary"

@@ -79,6 +79,14 @@ def test_the_guides_piecewise_with_one_boundary_too_many(tmp_path: Path) -> None
     assert "800" in said(loaded, "Optimizer.lr.decay_epochs")
 
 
+def test_random_crop_of_v6_medium_is_the_east_crop(tmp_path: Path) -> None:
+    given = "Train.dataset.transforms=[{Crop: {size: [96, 96]}}, {RandomCrop: {size: [64, 32]}}]"
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, given)
+    [problem] = caught.value.problems  # the toy registry has no EastRandomCropData: what was understood is named
+    assert "transforms[1].EastRandomCropData" in str(problem)
+
+
 def test_label_files_win_over_holdout(tmp_path: Path) -> None:
     loaded = load(tmp_path, f"Eval.dataset.label_file_list={tmp_path}/train.txt")
     assert loaded.config.eval.dataset.holdout is None
@@ -101,12 +109,3 @@ def test_one_ratio_counts_for_every_file(tmp_path: Path) -> None:
     for ratio in ("0.5", "[0.5]"):
         config = load(tmp_path, files, f"Train.dataset.ratio_list={ratio}").config
         assert config.train.dataset.ratio_list == (0.5, 0.5)
-
-
-def test_distillation_is_refused_with_one_reason(tmp_path: Path) -> None:
-    text = TOY.replace("  Backbone: {name: TinyNet, scale: 0.5}\n", "  Models: {Student: {}, Teacher: {}}\n")
-    with pytest.raises(ConfigError) as caught:
-        load(tmp_path, text=text)
-    [problem] = caught.value.problems
-    assert "Architecture.Models" in str(problem)
-    assert "not supported yet" in str(problem)

@@ -50,7 +50,8 @@ class DBLoss(nn.Module):
     """Shrink map, threshold map and binary map against their targets, over the whole batch at once.
 
     outputs: ``shrink``, ``threshold``, ``binary`` (N, 1, H, W) probabilities; optionally ``aux_p2``, ``aux_p3``,
-        ``aux_p4`` (N, 3, H, W), the same three stacked.
+        ``aux_p4`` (N, 3, H, W), the same three stacked; ``cbn`` (N, 1, H, W) of PFHeadLocal, a second map to be
+        trained on the shrink map, with weight 1.
     targets: ``shrink_map``, ``shrink_mask``, ``threshold_map``, ``threshold_mask`` (N, H, W).
     A batch without any text pixel has no shrink part under ``DiceLoss``: neither value nor gradient.
     Raises TrainingError when an auxiliary head has a weight but the model has no such head.
@@ -74,6 +75,9 @@ class DBLoss(nn.Module):
         shrink, threshold, binary = self._parts(maps, targets)
         total = shrink + threshold + binary
         parts = {"loss_shrink_maps": shrink, "loss_threshold_maps": threshold, "loss_binary_maps": binary}
+        if "cbn" in outputs:
+            parts["loss_cbn"] = self._shrink(outputs["cbn"].float().squeeze(1), targets)
+            total = total + parts["loss_cbn"]
         for name, weight in self.aux_weights.items():
             if name not in outputs:
                 fix = "set Architecture.Head.aux_in_channels to the neck's out_channels, or this weight to 0"
@@ -88,11 +92,17 @@ class DBLoss(nn.Module):
         options = self.options
         shrink, threshold, binary = maps.float().unbind(dim=1)
         truth, mask = targets["shrink_map"].float(), targets["shrink_mask"].float()
-        shrink_loss = self._region(shrink, truth, mask)
-        if options.main_loss_type == "DiceLoss" and options.balance_loss:
-            shrink_loss = torch.where((truth * mask).sum() > 0, shrink_loss, torch.zeros_like(shrink_loss))
+        shrink_loss = self._shrink(shrink, targets)
         threshold_loss = masked_l1(threshold, targets["threshold_map"], targets["threshold_mask"], options.eps)
         return options.alpha * shrink_loss, options.beta * threshold_loss, self._region(binary, truth, mask)
+
+    def _shrink(self, prediction: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+        """Loss of one shrink map (N, H, W)."""
+        truth, mask = targets["shrink_map"].float(), targets["shrink_mask"].float()
+        loss = self._region(prediction, truth, mask)
+        if self.options.main_loss_type == "DiceLoss" and self.options.balance_loss:
+            return torch.where((truth * mask).sum() > 0, loss, torch.zeros_like(loss))
+        return loss
 
     def _region(self, prediction: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         options = self.options

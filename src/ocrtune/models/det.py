@@ -19,5 +19,5 @@ class DetModel(nn.Module):
         self.head = head
 
     def forward(self, image: Tensor, targets: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-        """Eval: ``shrink`` (N, 1, H, W) in 0..1. Training: also ``threshold``, ``binary`` and ``aux_*``."""
+        """Eval: ``shrink`` (N, 1, H, W) in 0..1. Training: also ``threshold``, ``binary`` and what the head adds."""
         return self.head(self.neck(self.backbone(image)), targets)

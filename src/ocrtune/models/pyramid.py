@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+COARSE_TO_FINE = (3, 2, 1, 0)  # indices of the levels in the order in which PaddleOCR's files execute them
 
 
 class Pyramid(NamedTuple):
@@ -31,6 +33,19 @@ def top_down(laterals: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor
     p3 = in3 + enlarged(p4, 2)
     p2 = in2 + enlarged(p3, 2)
     return p2, p3, p4, in5
+
+
+def aggregated(
+    levels: Sequence[Tensor], smooth: nn.ModuleList, down: nn.ModuleList, last: nn.ModuleList
+) -> list[Tensor]:
+    """(p2, p3, p4, p5) smoothed, then each finer path added to the coarser one, then a last layer each.
+
+    smooth, last: four layers each; down: three of stride 2, from p2 to p3, p3 to p4, p4 to p5.
+    """
+    paths = [smooth[i](levels[i]) for i in COARSE_TO_FINE][::-1]
+    for i, step in enumerate(down):
+        paths[i + 1] = paths[i + 1] + step(paths[i])
+    return [layer(path) for layer, path in zip(last, paths)]
 
 
 def stacked(levels: Sequence[Tensor]) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ocrtune.config.optimizer_schema import OptimizerOptions
 from ocrtune.core.errors import ConfigError, Problem, did_you_mean
 from ocrtune.models.decay import own_l2
+from ocrtune.models.rates import own_rates
 from ocrtune.training.rmsprop import RMSProp
 
 _ADAMW_DECAY = 0.01  # PaddleOCR's, where the config gives none
@@ -86,7 +87,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], options: OptimizerOptions
 
 
 def _rate_factors(model: nn.Module, options: OptimizerOptions) -> Mapping[str, float]:
-    """Parameter -> factor of the rate: that of the longest name in ``lr_mult`` that it begins with.
+    """Parameter -> factor of the rate: its component's own times that of the longest matching name in ``lr_mult``.
 
     ConfigError when a name of ``lr_mult`` is not of this model.
     """
@@ -98,7 +99,8 @@ def _rate_factors(model: nn.Module, options: OptimizerOptions) -> Mapping[str, f
             fix = did_you_mean(part, {name.partition(".")[0] for name in names})
             raise ConfigError(Problem("Optimizer.lr_mult", f"no part is called '{part}'", fix))
         factors |= dict.fromkeys(inside, options.lr_mult[part])
-    return factors
+    own = own_rates(model)
+    return {name: factor * own.get(name, 1.0) for name, factor in factors.items()}
 
 
 def _coupled_decay(model: nn.Module, options: OptimizerOptions) -> Mapping[str, Decay]:

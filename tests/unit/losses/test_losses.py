@@ -65,13 +65,26 @@ def test_aux_heads_count_with_their_weight() -> None:
     assert with_aux["loss_aux_p3"] == pytest.approx(alone.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["DiceLoss", "DiceFocalLoss"])
+def test_a_second_map_is_trained_as_the_shrink_map_with_weight_1(kind: str) -> None:
+    targets, loss = det_targets(), DBLoss(DBLossOptions(main_loss_type=kind, alpha=5))
+    outputs = {name: value * 0.8 + 0.1 for name, value in det_outputs(targets).items()}
+    alone = loss(outputs, targets)
+    assert "loss_cbn" not in alone
+    both = loss({**outputs, "cbn": outputs["shrink"]}, targets)
+    assert both["loss_cbn"] == pytest.approx(alone["loss_shrink_maps"].item() / 5, rel=1e-6)
+    assert both["loss"] == pytest.approx((alone["loss"] + both["loss_cbn"]).item(), rel=1e-6)
+
+
 def test_blank_pages_are_learnt_from_with_focal_and_harmless_with_dice() -> None:
     targets = {name: torch.zeros_like(value) for name, value in det_targets().items()}
     targets["shrink_mask"] += 1
     for kind, learns in (("DiceLoss", False), ("DiceFocalLoss", True)):
         shrink = torch.full((2, 1, 16, 16), 0.4, requires_grad=True)
-        outputs = {"shrink": shrink, "threshold": shrink.detach(), "binary": shrink.detach()}
-        DBLoss(DBLossOptions(main_loss_type=kind))(outputs, targets)["loss"].backward()
+        outputs = {"shrink": shrink, "threshold": shrink.detach(), "binary": shrink.detach(), "cbn": shrink}
+        found = DBLoss(DBLossOptions(main_loss_type=kind))(outputs, targets)
+        found["loss"].backward()
+        assert bool(found["loss_cbn"] > 0) is learns
         assert bool((shrink.grad > 0).all()) is learns
         assert torch.isfinite(shrink.grad).all()
 

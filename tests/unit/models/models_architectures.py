@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from ocrtune.core.charset import Charset
@@ -92,3 +93,16 @@ def build(name: str, characters: int = 30) -> nn.Module:
     """One of ``NAMED`` with a small dictionary."""
     chosen = NAMED[name]
     return build_model(chosen, charset(characters) if chosen.model_type == "rec" else None)
+
+
+def shaken(module: nn.Module) -> nn.Module:
+    """``module`` in float64 and eval mode, with parameters and BatchNorm statistics as after some training."""
+    generator = torch.Generator().manual_seed(0)
+    module = module.double().eval()
+    with torch.no_grad():
+        for name, value in module.state_dict().items():
+            if name.endswith("running_var"):
+                value.uniform_(0.5, 1.5, generator=generator)
+            elif value.is_floating_point():
+                value.add_(torch.randn(value.shape, generator=generator, dtype=value.dtype), alpha=0.1)
+    return module

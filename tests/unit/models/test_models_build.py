@@ -155,7 +155,7 @@ def test_own_l2_names_real_parameters() -> None:
         (replace(V6_REC, backbone=V6_DET.backbone), "remove 'det: true'"),
         (replace(V2_DET, neck=None), "Architecture.Neck: missing"),
         (replace(V2_DET, neck=V2_REC.neck), "SequenceEncoder gives a sequence, DBHead reads a pyramid"),
-        (replace(V2_DET, head=V2_REC.head), "CTCHead does not belong to model_type 'det'. one of DBHead"),
+        (replace(V2_DET, head=V2_REC.head), "CTCHead does not belong to model_type 'det'. one of DBHead, PFHeadLocal"),
         (replace(V2_REC, neck=V2_DET.neck), "DBFPN gives a pyramid, CTCHead reads a sequence"),
         (replace(V2_REC, neck=None), "CTCHead reads a sequence"),
         (replace(V2_REC, head=V2_DET.head), "DBHead does not belong to model_type 'rec'. one of CTCHead, MultiHead"),

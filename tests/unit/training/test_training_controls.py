@@ -114,6 +114,17 @@ def test_rate_factors_go_by_the_longest_name() -> None:
         build_optimizer(net, OptimizerOptions(lr=LearningRate("Const", 0.1), lr_mult={"bakbone": 0.1}))
 
 
+def test_a_components_own_rate_factor_multiplies_the_configs() -> None:
+    net = Net()
+    net.head.rate_factor = 0.5
+    optimizer = build_optimizer(net, OptimizerOptions(lr=LearningRate("Const", 0.1), lr_mult={"head.bias": 0.1}))
+    set_rate(optimizer, 0.2)
+    rates = {id(value): group["lr"] for group in optimizer.param_groups for value in group["params"]}
+    assert rates[id(net.head.weight)] == pytest.approx(0.1)
+    assert rates[id(net.head.bias)] == pytest.approx(0.01)
+    assert rates[id(net.backbone[0].weight)] == 0.2
+
+
 def test_l1_pulls_each_weight_by_its_sign() -> None:
     net = nn.Linear(3, 1, bias=False)
     net.weight.data = torch.tensor([[2.0, -3.0, 0.0]])

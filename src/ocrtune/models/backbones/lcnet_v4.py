@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrtune.core.options import ignored
+from ocrtune.models.columns import averaged_columns
 from ocrtune.models.fusion import centred, fused, set_weight_and_bias_
 from ocrtune.models.initialise import initialise_
 from ocrtune.models.registry import backbones
@@ -202,9 +203,7 @@ def _plain_stem(middle: int, out_channels: int) -> nn.Sequential:
 class PPLCNetV4(nn.Module):
     """Detection: (N, 3, H, W) -> four maps at strides 4, 8, 16, 32. Recognition: (N, 3, 48, W) -> (N, C, 1, W/8).
 
-    In training, recognition accepts other heights too (PaddleOCR's multi-scale sampler): whatever is left of
-    the height is averaged. PaddleOCR pools to 40 columns in training whatever the width; here the columns are
-    always W/8, which is the same at its training width of 320 and keeps other widths as they are in inference.
+    In training, recognition accepts other heights too: see :func:`ocrtune.models.columns.averaged_columns`.
     """
 
     out_channels: int | tuple[int, ...]
@@ -235,6 +234,4 @@ class PPLCNetV4(nn.Module):
             maps.append(x)
         if self.det:
             return maps[1:]
-        if self.training and x.shape[2] != 3:
-            return F.adaptive_avg_pool2d(x, (1, x.shape[3] // 2))
-        return F.avg_pool2d(x, (3, 2))
+        return averaged_columns(x, self.training)

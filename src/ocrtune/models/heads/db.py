@@ -36,16 +36,19 @@ class Options:
 
 
 class MapHead(nn.Module):
-    """One probability map: convolution and two transposed ones; (N, C, H/4, W/4) -> (N, 1, H, W) in 0..1."""
+    """One probability map: convolution and two transposed ones; (N, C, H/4, W/4) -> (N, 1, H, W) in 0..1.
+
+    fix_nan: see :class:`Options`. folds_in_release: whether PP-OCRv6's inference files fold this head's BatchNorms.
+    """
 
     norm_pairs = (("conv1", "conv_bn1"), ("conv2", "conv_bn2"))
 
-    def __init__(self, channels: int, options: Options, folds_in_release: bool):
+    def __init__(self, channels: int, kernels: tuple[int, int, int], fix_nan: bool, folds_in_release: bool = False):
         super().__init__()
-        kernel1, kernel2, kernel3 = options.kernel_list
+        kernel1, kernel2, kernel3 = kernels
         width = channels // 4
         self.folds_in_release = folds_in_release
-        self.fix_nan = options.fix_nan
+        self.fix_nan = fix_nan
         self.conv1 = nn.Conv2d(channels, width, kernel1, padding=kernel1 // 2, bias=False)
         self.conv_bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.ConvTranspose2d(width, width, kernel2, stride=2)
@@ -64,12 +67,24 @@ class MapHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H/4, W/4) -> (N, 1, H, W), probabilities."""
+        return self.probability(self.features(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, C, H/4, W/4) -> (N, C/4, H/2, W/2), what the last layer reads."""
         x = self._without_nan(F.relu(self.conv_bn1(self.conv1(x))))
-        x = self._without_nan(F.relu(self.conv_bn2(self.conv2(x))))
-        return torch.sigmoid(self.conv3(x))
+        return self._without_nan(F.relu(self.conv_bn2(self.conv2(x))))
+
+    def probability(self, features: Tensor) -> Tensor:
+        """(N, C/4, H/2, W/2) -> (N, 1, H, W) in 0..1."""
+        return torch.sigmoid(self.conv3(features))
 
     def _without_nan(self, x: Tensor) -> Tensor:
         return torch.where(torch.isnan(x), torch.zeros_like(x), x) if self.fix_nan and self.training else x
+
+
+def binarised(shrink: Tensor, threshold: Tensor, k: int) -> Tensor:
+    """1 / (1 + exp(-k (shrink - threshold))), written so that it cannot overflow; any shape."""
+    return torch.sigmoid(k * (shrink - threshold))
 
 
 @heads.register("DBHead", Options)
@@ -87,12 +102,13 @@ class DBHead(nn.Module):
             what = f"{options.aux_in_channels}, but the pyramid has {in_channels} channels"
             raise ConfigError(Problem("Architecture.Head.aux_in_channels", what, f"write {in_channels} or 0"))
         self.k = options.k
-        self.binarize = MapHead(in_channels, options, folds_in_release=True)
-        self.thresh = MapHead(in_channels, options, folds_in_release=False)
+        shape = in_channels, options.kernel_list, options.fix_nan
+        self.binarize = MapHead(*shape, folds_in_release=True)
+        self.thresh = MapHead(*shape)
         self.auxiliary = tuple(_AUXILIARY) if options.aux_in_channels else ()
         for level in self.auxiliary:
-            self.add_module(f"aux_binarize_{level}", MapHead(in_channels, options, folds_in_release=False))
-            self.add_module(f"aux_thresh_{level}", MapHead(in_channels, options, folds_in_release=False))
+            self.add_module(f"aux_binarize_{level}", MapHead(*shape))
+            self.add_module(f"aux_thresh_{level}", MapHead(*shape))
 
     def forward(self, pyramid: Pyramid, targets: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Every map is (N, 1, H, W); ``aux_p*`` (N, 3, H, W) stack shrink, threshold and binary."""
@@ -100,7 +116,7 @@ class DBHead(nn.Module):
         if not self.training:
             return {"shrink": shrink}
         threshold = self.thresh(pyramid.fused)
-        outputs = {"shrink": shrink, "threshold": threshold, "binary": self._binary(shrink, threshold)}
+        outputs = {"shrink": shrink, "threshold": threshold, "binary": binarised(shrink, threshold, self.k)}
         for level in self.auxiliary:
             outputs[f"aux_{level}"] = self._auxiliary_maps(level, getattr(pyramid, level))
         return outputs
@@ -110,8 +126,4 @@ class DBHead(nn.Module):
             x = F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
         shrink = getattr(self, f"aux_binarize_{level}")(x)
         threshold = getattr(self, f"aux_thresh_{level}")(x)
-        return torch.cat((shrink, threshold, self._binary(shrink, threshold)), 1)
-
-    def _binary(self, shrink: Tensor, threshold: Tensor) -> Tensor:
-        """1 / (1 + exp(-k (shrink - threshold))), written so that it cannot overflow."""
-        return torch.sigmoid(self.k * (shrink - threshold))
+        return torch.cat((shrink, threshold, binarised(shrink, threshold, self.k)), 1)

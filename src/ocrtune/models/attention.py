@@ -23,11 +23,25 @@ class Mlp(nn.Module):
         return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
 
 
-class GlobalAttention(nn.Module):
-    """Every step attends to every step; (N, T, C) -> (N, T, C)."""
+class StepAttention(nn.Module):
+    """Every step attends to every step, or to those that ``mask`` leaves it; (N, T, C) -> (N, T, C).
 
-    def __init__(self, width: int, heads: int, qkv_bias: bool, dropout: float, attention_dropout: float):
+    mask: (T, T), 0 where row attends to column and -inf elsewhere; not part of the state.
+    """
+
+    mask: Tensor | None
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        qkv_bias: bool,
+        dropout: float,
+        attention_dropout: float,
+        mask: Tensor | None = None,
+    ):
         super().__init__()
+        self.register_buffer("mask", mask, persistent=False)
         self.heads = heads
         self.scale = (width // heads) ** -0.5
         self.qkv = nn.Linear(width, width * 3, bias=qkv_bias)
@@ -38,7 +52,10 @@ class GlobalAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, C) -> (N, T, C)."""
         q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        weights = torch.softmax((q * self.scale) @ k.transpose(2, 3), dim=-1)
+        scores = (q * self.scale) @ k.transpose(2, 3)
+        if self.mask is not None:
+            scores = scores + self.mask
+        weights = torch.softmax(scores, dim=-1)
         mixed = (self.attn_drop(weights) @ v).transpose(1, 2).flatten(2)
         return self.proj_drop(self.proj(mixed))
 
@@ -58,28 +75,34 @@ class StochasticDepth(nn.Module):
         return x * kept.to(x.dtype) / (1.0 - self.p)
 
 
-class AttentionBlock(nn.Module):
-    """Attention and MLP, each on normalised input and added to its input (PaddleOCR's ``prenorm=False``)."""
+class MixingBlock(nn.Module):
+    """A mixer of steps and an MLP, each added to its input; (N, T, C) -> (N, T, C).
+
+    mixer: (N, T, C) -> (N, T, C). norm_after: normalise after each addition (PaddleOCR's ``prenorm: true``) instead of
+    before the mixer and the MLP.
+    """
 
     def __init__(
         self,
         width: int,
-        heads: int,
-        mlp_ratio: float,
-        qkv_bias: bool,
-        dropout: float,
-        attention_dropout: float,
-        drop_path: float,
+        mixer: nn.Module,
+        mlp: Mlp,
+        drop_path: float = 0.0,
         eps: float = 1e-5,
+        norm_after: bool = False,
     ):
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=eps)
-        self.mixer = GlobalAttention(width, heads, qkv_bias, dropout, attention_dropout)
+        self.mixer = mixer
         self.drop_path = StochasticDepth(drop_path)
         self.norm2 = nn.LayerNorm(width, eps=eps)
-        self.mlp = Mlp(width, int(width * mlp_ratio), nn.SiLU(), dropout)
+        self.mlp = mlp
+        self.norm_after = norm_after
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, C) -> (N, T, C)."""
+        if self.norm_after:
+            x = self.norm1(x + self.drop_path(self.mixer(x)))
+            return self.norm2(x + self.drop_path(self.mlp(x)))
         x = x + self.drop_path(self.mixer(self.norm1(x)))
         return x + self.drop_path(self.mlp(self.norm2(x)))

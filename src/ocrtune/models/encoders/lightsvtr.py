@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrtune.models.attention import AttentionBlock
+from ocrtune.models.attention import MixingBlock, Mlp, StepAttention
 from ocrtune.models.encoders.reshape import columns_to_steps
 from ocrtune.models.initialise import initialise_, kaiming_normal_, kaiming_uniform_
 from ocrtune.models.registry import encoders
@@ -42,13 +42,14 @@ class Options:
 
 
 class ConvNormSwish(nn.Module):
-    """1x1 convolution, BatchNorm, Swish; (N, C, H, W) -> (N, C', H, W)."""
+    """Convolution, BatchNorm, Swish; (N, C, H, W) -> (N, C', H, W) for an odd kernel."""
 
     norm_pairs = (("conv", "norm"),)
 
-    def __init__(self, in_channels: int, out_channels: int):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: tuple[int, int] = (1, 1)):
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        height, width = kernel_size
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=(height // 2, width // 2), bias=False)
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,13 +71,10 @@ class LightSVTR(nn.Module):
         local = nn.Conv2d(dims, dims, (1, kernel), padding=(0, kernel // 2), groups=dims, bias=False)
         self.local_conv = nn.Sequential(local, nn.BatchNorm2d(dims), nn.SiLU())
         self.svtr_block = nn.ModuleList(
-            AttentionBlock(
+            MixingBlock(
                 dims,
-                options.num_heads,
-                options.mlp_ratio,
-                options.qkv_bias,
-                options.drop_rate,
-                options.attn_drop_rate,
+                StepAttention(dims, options.num_heads, options.qkv_bias, options.drop_rate, options.attn_drop_rate),
+                Mlp(dims, int(dims * options.mlp_ratio), nn.SiLU(), options.drop_rate),
                 options.drop_path,
             )
             for _ in range(options.depth)

@@ -1,4 +1,4 @@
-"""PaddleOCR's own YAML files, all of them, without an edit: only paths, dictionary, batch size and workers are overridden.
+"""All of PaddleOCR's own YAML files, without an edit: only paths, dictionary, batch size and workers are overridden.
 
 Loading and building runs always; a real step and an evaluation of each takes minutes:
 ``pytest -m slow tests/recipes/test_paddleocr_configs.py``.
@@ -27,6 +27,7 @@ _REGISTRIES = cache(all_registries)
 _UNDERSTOOD = {  # where a file of PaddleOCR means something else than it says; every other notice is an ignored key
     "Train.dataset.transforms[6].RandomCrop": "understood as EastRandomCropData",
     "Global.use_amp": "ocrtune uses bfloat16",
+    "Architecture.Models.Teacher.Backbone.last_stage": "understood as true",
 }
 
 
@@ -93,9 +94,7 @@ class _OneStep:
 def step_and_evaluate(parts: Parts) -> tuple[StepResult, dict[str, float]]:
     observer = _OneStep()
     fit(parts.trainer, parts.train_loader, 1, observer)
-    measured = evaluate(
-        parts.trainer.model, parts.eval_loader, parts.task, parts.n_eval, device=parts.trainer.device
-    )
+    measured = evaluate(parts.trainer.model, parts.eval_loader, parts.task, parts.n_eval, device=parts.trainer.device)
     return observer.results[0], measured
 
 

@@ -14,7 +14,9 @@ def rewrite(raw: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
     for rule, *place in (
         (_precision, "Global"),
         (_start, "Global"),
+        (_last_stages, "Architecture"),
         (_boundaries, "Optimizer", "lr"),
+        (_crop, "Train", "dataset"),
         (_validation, "Eval", "dataset"),
     ):
         _apply(rule, result, place, findings)
@@ -53,6 +55,33 @@ def _start(options: dict[str, Any], findings: Findings) -> None:
         findings.notice("Global.pretrained_model", "not loaded: checkpoints is given, which goes on with a run")
 
 
+def _last_stages(architecture: dict[str, Any], findings: Findings) -> None:
+    """The teacher of PP-OCRv4's distillation says ``last_stage: false`` with ``out_channels`` 192 after blocks of 256.
+
+    PaddleOCR's own network stops at its first input then. With the last stage every other key of that file
+    (``out_channels``, ``out_char_num``, a head without ``use_pool``) has its meaning.
+    """
+    _last_stage(architecture, "Architecture", findings)
+    models = architecture.get("Models")
+    if isinstance(models, Mapping):
+        architecture["Models"] = models = dict(models)
+        for name, network in models.items():
+            if isinstance(network, Mapping):
+                models[name] = dict(network)
+                _last_stage(models[name], f"Architecture.Models.{name}", findings)
+
+
+def _last_stage(network: dict[str, Any], where: str, findings: Findings) -> None:
+    backbone = network.get("Backbone")
+    if not isinstance(backbone, Mapping) or (backbone.get("name"), backbone.get("last_stage")) != ("SVTRNet", False):
+        return
+    widths, channels = backbone.get("embed_dim"), backbone.get("out_channels")
+    if isinstance(widths, list) and widths and channels not in (None, widths[-1]):
+        network["Backbone"] = {**backbone, "last_stage": True}
+        what = f"understood as true: only the last stage makes {channels} channels of {widths[-1]}"
+        findings.notice(f"{where}.Backbone.last_stage", what)
+
+
 def _boundaries(options: dict[str, Any], findings: Findings) -> None:
     """PaddleOCR's guide has as many ``decay_epochs`` as ``values``; older Paddle never reached the last boundary."""
     epochs, values = options.get("decay_epochs"), options.get("values")
@@ -62,6 +91,21 @@ def _boundaries(options: dict[str, Any], findings: Findings) -> None:
         options["decay_epochs"] = epochs[:-1]
         what = f"{epochs[-1]} is left out: there is no value after it"
         findings.notice("Optimizer.lr.decay_epochs", what)
+
+
+def _crop(options: dict[str, Any], findings: Findings) -> None:
+    """PP-OCRv6 medium's config says ``RandomCrop``, with the options and at the place of ``EastRandomCropData``."""
+    listed = options.get("transforms")
+    if not isinstance(listed, list):
+        return
+    options["transforms"] = changed = list(listed)
+    for i, item in enumerate(listed):
+        if isinstance(item, Mapping) and set(item) == {"RandomCrop"}:
+            changed[i] = {"EastRandomCropData": item["RandomCrop"]}
+            what = (
+                "no transform of PaddleOCR has this name; understood as EastRandomCropData, which takes these options"
+            )
+            findings.notice(f"Train.dataset.transforms[{i}].RandomCrop", what)
 
 
 def _validation(options: dict[str, Any], findings: Findings) -> None:

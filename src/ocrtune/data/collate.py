@@ -20,8 +20,8 @@ _STRIDE = 32  # sides that detection networks accept are multiples of it
 @dataclass(frozen=True)
 class CollateTraining:
     """Stack images and targets. Images of unequal width are padded on the right with 0 to the widest, rounded up to
-    ``width_step`` pixels; black padding that all detection crops of the batch share is cut off (:func:`_shown`).
-    The first DataError among the items is passed on instead of a batch."""
+    ``width_step`` pixels, and ``valid_ratio`` becomes a share of that width; black padding that all detection crops of
+    the batch share is cut off (:func:`_shown`). The first DataError among the items is passed on instead of a batch."""
 
     width_step: int = 1
 
@@ -37,7 +37,10 @@ class CollateTraining:
             tensors = [tensor[:, :height, :width] for tensor in tensors]
             targets = {name: [target[:height, :width] for target in parts] for name, parts in targets.items()}
         stacked = {name: _stack(parts) for name, parts in targets.items()}
-        return Batch(_stack_padded(tensors, self.width_step), stacked, tuple(item.sample for item in good))
+        image = _stack_padded(tensors, self.width_step)
+        if "valid_ratio" in stacked:
+            stacked["valid_ratio"] *= torch.tensor([tensor.shape[2] / image.shape[3] for tensor in tensors])
+        return Batch(image, stacked, tuple(item.sample for item in good))
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class TrainingDataset(Dataset["Item | DataError"]):
             for transform in self.transforms:
                 transform(item, rng)
             if item.tensor is None:
-                item.tensor = _last_step(item)
+                _last_step(item)
         except DataError as error:
             return error
         item.canvas, item.draw, item.maps = None, None, None
@@ -100,9 +100,9 @@ class Evaluated:
     scale: Scale | None = None
 
 
-def _last_step(item: Item) -> Tensor:
+def _last_step(item: Item) -> None:
     """MultiScaleDataSet's lists end without RecResizeImg: the sampler decides the size."""
     if item.frame is None:
         what = "the transforms end without making a tensor"
         raise DataError(Problem("Train.dataset.transforms", what, "add RecResizeImg or NormalizeImage and ToCHWImage"))
-    return fit(item.image, item.frame)
+    fit(item, item.frame)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ocrtune.core.options import Findings, parse_fields
 from ocrtune.losses.registry import losses
 
-_PARTS = ("CTCLoss", "NRTRLoss")
+_PARTS = ("CTCLoss", "NRTRLoss", "SARLoss")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class MultiLoss(nn.Module):
     def __init__(self, options: MultiLossOptions):
         super().__init__()
         self.parts = nn.ModuleDict({name: losses.get(name).factory(part) for name, part in options.parts})
-        self.weights = {"CTCLoss": options.weight_1, "NRTRLoss": options.weight_2}
+        self.weights = dict.fromkeys(_PARTS, options.weight_2) | {"CTCLoss": options.weight_1}
 
     def forward(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         result: dict[str, Tensor] = {}

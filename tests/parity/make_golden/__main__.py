@@ -29,8 +29,10 @@ def commands(arguments: argparse.Namespace, scratch: Path) -> dict[str, list[str
         "metrics.py": places,
         "models.py": [arguments.paddleocr],
         "optimizer.py": [arguments.paddleocr],
+        "sar_ace_center.py": [arguments.paddleocr],
         "schedule.py": [arguments.paddleocr],
         "weights.py": [arguments.paddleocr, GOLDEN],
+        "zoo.py": [arguments.paddleocr, "--later", arguments.paddleocr_later],
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 from toy_config import TOY, toy_registries, write_toy
 
 from ocrtune.config import Loaded, load_config
+from ocrtune.config.dialect import rewrite
 from ocrtune.config.yaml_reader import read_yaml
 from ocrtune.core.errors import ConfigError
 from ocrtune.core.options import Findings
@@ -85,6 +86,21 @@ def test_random_crop_of_v6_medium_is_the_east_crop(tmp_path: Path) -> None:
         load(tmp_path, given)
     [problem] = caught.value.problems  # the toy registry has no EastRandomCropData: what was understood is named
     assert "transforms[1].EastRandomCropData" in str(problem)
+
+
+@pytest.mark.parametrize("widths", [[64, 128, 256], [64, 128, 192]])
+def test_the_last_stage_of_v4s_teacher(widths: list[int]) -> None:
+    """Blocks of 256 cannot give 192 channels without it; blocks of 192 can."""
+    backbone = {"name": "SVTRNet", "embed_dim": widths, "out_channels": 192, "last_stage": False}
+    network = {"model_type": "rec", "Backbone": backbone}
+    findings = Findings()
+    raw = {"Architecture": {**network, "Models": {"Teacher": network, "Student": {}}}}
+    found = rewrite(raw, findings)["Architecture"]
+    understood = widths[-1] != 192
+    assert found["Backbone"]["last_stage"] == found["Models"]["Teacher"]["Backbone"]["last_stage"] == understood
+    places = ["Architecture.Backbone.last_stage", "Architecture.Models.Teacher.Backbone.last_stage"]
+    assert [notice.where for notice in findings.notices] == (places if understood else [])
+    assert backbone["last_stage"] is False, "the caller's own mapping stays as it is"
 
 
 def test_label_files_win_over_holdout(tmp_path: Path) -> None:

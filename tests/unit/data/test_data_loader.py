@@ -101,9 +101,26 @@ def test_recognition_batches(rec_set: Path, charset: Charset) -> None:
     for batch in batches:
         assert batch.image.shape == (4, 3, 32, 160)
         assert batch.targets["ctc"].shape == (4, 25)
-        assert batch.targets["nrtr"].shape == (4, 27)
+        assert batch.targets["sar"].shape == (4, 27)
         assert batch.targets["length"].shape == (4,)
-        assert all(target.dtype == torch.int64 for target in batch.targets.values())
+        types = {name: target.dtype for name, target in batch.targets.items()}
+        assert types.pop("valid_ratio") == torch.float32
+        assert set(types.values()) == {torch.int64}
+
+
+def test_valid_ratio_is_a_share_of_the_padded_batch(rec_set: Path, charset: Charset) -> None:
+    """Crops in buckets have tensors of unequal width; the columns behind them hold nothing."""
+    steps = (("DecodeImage", {}), ("CTCLabelEncode", {}), RESIZE)
+    given = options(rec_set, *steps, sampler={"name": "WidthBucketSampler", "width_step": 64, "min_width": 64})
+    seen = set()
+    for batch in epoch_of(load(rec_set, given, charset), 0):
+        width = batch.image.shape[3]
+        for image, ratio in zip(batch.image, batch.targets["valid_ratio"]):
+            columns = round(float(ratio) * width)
+            assert torch.all(image[:, :, columns:] == 0)
+            assert torch.any(image[:, :, columns - 1] != 0)
+            seen.add(columns < width)
+    assert seen == {True, False}
 
 
 def test_width_buckets_in_batches(rec_set: Path, charset: Charset) -> None:

@@ -63,7 +63,7 @@ def test_recognition(shared: Path, config: str, heights: set[int]) -> None:
     batches = list(build_loader(labels, options, task="rec", seed=1, training=True, charset=charset))
     assert {batch.image.shape[2] for batch in batches} == heights
     assert {batch.image.shape[3] for batch in batches} == {320}
-    wanted = {"ctc", "length", "nrtr"} if len(heights) > 1 else {"ctc", "length"}
+    wanted = {"ctc", "length", "valid_ratio"} | ({"nrtr"} if len(heights) > 1 else set())
     assert all(set(batch.targets) == wanted for batch in batches)
 
 

@@ -41,6 +41,8 @@ def test_recognition() -> None:
     assert preprocess_of(components(*steps)) == RecPreprocess((3, 48, 320))
     resize = {"image_shape": [3, 32, 320], "max_width": 640}
     assert preprocess_of(components(("RecResizeImg", resize))) == RecPreprocess((3, 32, 320), 640)
+    fixed = ("SVTRRecResizeImg", {"image_shape": [3, 48, 320]})
+    assert preprocess_of(components(fixed)) == RecPreprocess((3, 48, 320), max_width=320)
 
 
 @pytest.mark.parametrize(

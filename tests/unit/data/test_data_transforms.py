@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "EastRandomCropData": {"size": [64, 64]},
     "KeepKeys": {"keep_keys": ["image"]},
     "RecResizeImg": {"image_shape": [3, 32, 100]},
+    "SVTRRecResizeImg": {"image_shape": [3, 32, 100]},
 }
 SQUARE = np.array([[20, 20], [90, 20], [90, 45], [20, 45]], np.float32)
 
@@ -95,7 +97,12 @@ def test_every_transform_refuses_an_unknown_option(name: str) -> None:
         ("IaaAugment", {"augmenter_args": [{"type": "Resize", "args": {"size": [3, 0.5]}}]}, "the smaller first"),
         ("EastRandomCropData", {"size": [650, 640]}, "expected multiples of 32"),
         ("NormalizeImage", {"scale": "1//255"}, "got '1//255', expected a number"),
-        ("MultiLabelEncode", {"gtc_encode": "SARLabelEncode"}, "got 'SARLabelEncode', expected one of NRTRLabelEncode"),
+        (
+            "MultiLabelEncode",
+            {"gtc_encode": "SRNLabelEncode"},
+            "got 'SRNLabelEncode', expected one of NRTRLabelEncode, SARLabelEncode",
+        ),
+        ("SVTRRecResizeImg", {"image_shape": [1, 48, 320]}, "image_shape must be [3, height, width]"),
         (
             "DetResizeForTest",
             {"image_shape": [64, 64], "resize_long": 3},
@@ -133,6 +140,20 @@ def test_rotation_covers_its_range_and_obeys_p() -> None:
     assert turned.min() < -40
     assert turned.max() > 40
     assert abs(turned.mean()) < 6
+
+
+def test_rotation_that_fits_the_output_loses_no_corner() -> None:
+    """A page turned by 30 degrees, its canvas as large as the turned page; the text turns with it about the centre."""
+    turned = {"rotate": 30, "fit_output": True}
+    item = run(item_of(), ("IaaAugment", {"augmenter_args": [{"type": "Affine", "args": turned}]}))
+    assert item.image.shape[:2] == (math.ceil(200 * 0.5 + 120 * 3**0.5 / 2), math.ceil(200 * 3**0.5 / 2 + 120 * 0.5))
+    assert angle(item) == pytest.approx(30, abs=1e-3)
+    corners = item_of().polygons[0] - (100, 60)
+    turn = np.array([[3**0.5 / 2, 0.5], [-0.5, 3**0.5 / 2]])
+    centre = np.array([item.image.shape[1], item.image.shape[0]]) / 2
+    np.testing.assert_allclose(item.polygons[0], corners @ turn.T + centre, rtol=1e-5)
+    page_of_noise = item.image.any(axis=2).mean() * item.image.shape[0] * item.image.shape[1]
+    assert page_of_noise == pytest.approx(200 * 120, rel=0.02)
 
 
 def test_resize_covers_its_range_and_moves_the_polygons() -> None:
@@ -352,11 +373,24 @@ def test_joined_crops() -> None:
     assert run(item_of(100, 40), ("RecConAug", {"prob": 1.0, "max_text_length": 3})).text == "AB"
 
 
-def test_labels_of_both_heads() -> None:
-    item = run(item_of(), ("MultiLabelEncode", {}))
+@pytest.mark.parametrize(
+    ("options", "guide", "ids", "padding"),
+    [({"gtc_encode": "NRTRLabelEncode"}, "nrtr", [2, 4, 5, 3], 0), ({}, "sar", [4, 0, 1, 4], 5)],
+)
+def test_labels_of_both_heads(options: dict[str, object], guide: str, ids: list[int], padding: int) -> None:
+    item = run(item_of(), ("MultiLabelEncode", options))
+    assert set(item.targets) == {"ctc", "length", guide}
     assert item.targets["ctc"].tolist() == [1, 2] + [0] * 23
     assert item.targets["length"] == 2
-    assert item.targets["nrtr"].tolist() == [2, 4, 5, 3] + [0] * 23
+    assert item.targets[guide].tolist() == ids + [padding] * 23
+
+
+def test_the_longest_text_fits_the_guiding_labels() -> None:
+    """PaddleOCR drops texts of 24 and 25 characters here."""
+    item = item_of()
+    item.text = "A" * 25
+    run(item, ("MultiLabelEncode", {}))
+    assert item.targets["sar"].tolist() == [4] + [0] * 25 + [4]
 
 
 @pytest.mark.parametrize(
@@ -392,6 +426,25 @@ def test_recognition_tensor_width(frame: Frame | None, width: int) -> None:
     assert item.tensor is not None
     assert item.tensor.shape == (3, frame.height if frame else 32, width)
     assert np.abs(item.tensor).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "frame", "ratio"),
+    [
+        ({}, None, 0.8),  # 160 x 64 pixels are 80 x 32
+        ({"padding": False}, None, 1.0),
+        ({}, Frame(32, 40, 40), 1.0),
+        ({}, Frame(32, 160, 400), 0.5),
+    ],
+)
+def test_valid_ratio_is_the_share_of_the_width_that_shows_text(
+    options: dict[str, object], frame: Frame | None, ratio: float
+) -> None:
+    item = item_of(160, 64)
+    item.frame = frame
+    run(item, ("RecResizeImg", {"image_shape": [3, 32, 100], **options}))
+    assert item.targets["valid_ratio"] == np.float32(ratio)
+    assert item.targets["valid_ratio"].dtype == np.float32
 
 
 def test_normalisation_is_paddleocrs() -> None:

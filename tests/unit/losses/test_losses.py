@@ -149,10 +149,10 @@ def test_multi_loss_adds_its_weighted_parts() -> None:
 
 def test_multi_loss_reports_every_bad_part() -> None:
     findings = Findings()
-    raw = {"loss_config_list": [{"SARLoss": None}, {"CTCLoss": {"use_focal": True}}, {"CTCLoss": None}]}
+    raw = {"loss_config_list": [{"SRNLoss": None}, {"CTCLoss": {"use_focal": True}}, {"CTCLoss": None}]}
     assert losses.parse("MultiLoss", raw, "Loss", findings) is None
     text = "\n".join(map(str, findings.problems))
-    assert "Loss.loss_config_list[0].SARLoss: not a part of MultiLoss" in text
+    assert "Loss.loss_config_list[0].SRNLoss: not a part of MultiLoss" in text
     assert "did you mean 'use_focal_loss'" in text
     assert "listed twice" in text
 

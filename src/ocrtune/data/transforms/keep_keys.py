@@ -11,7 +11,7 @@ from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
 _DETECTION = ("threshold_map", "threshold_mask", "shrink_map", "shrink_mask", "shape", "polys", "ignore_tags")
-_RECOGNITION = ("label", "label_ctc", "label_gtc", "length", "valid_ratio")
+_RECOGNITION = ("label", "label_ctc", "label_gtc", "label_sar", "label_ace", "length", "valid_ratio")
 KNOWN_KEYS = frozenset(("image", *_DETECTION, *_RECOGNITION))
 
 

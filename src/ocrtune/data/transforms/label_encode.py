@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from ocrtune.codec.ctc import CTCCodec
 from ocrtune.codec.nrtr import PAD, NRTRCodec
+from ocrtune.codec.sar import SARCodec
 from ocrtune.core.errors import ConfigError, DataError, Problem
 from ocrtune.core.options import ignored
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
-_NRTR_EXTRA = 2  # start and end
+_BOUNDS = 2  # start and end
 
 
 @dataclass(frozen=True)
@@ -49,27 +50,31 @@ class CTCLabelEncode:
 class MultiLabelEncodeOptions:
     """gtc_encode: labels of the guiding head. drop_out_of_dictionary: see CTCLabelEncode."""
 
-    gtc_encode: Literal["NRTRLabelEncode"] = "NRTRLabelEncode"
+    gtc_encode: Literal["NRTRLabelEncode", "SARLabelEncode"] = "SARLabelEncode"
     drop_out_of_dictionary: bool = False
     max_text_length: int | None = ignored("Global.max_text_length decides")
 
 
 @transforms.register("MultiLabelEncode", MultiLabelEncodeOptions)
 class MultiLabelEncode:
-    """The targets of CTCLabelEncode and ``nrtr`` (max_text_length + 2,) int64: start, text, end, padding.
+    """The targets of CTCLabelEncode and, (max_text_length + 2,) int64, ``nrtr`` or ``sar``: start, text, end, padding.
 
-    PaddleOCR cuts ``nrtr`` to max_text_length and replaces the samples whose text then does not fit; here they train.
+    PaddleOCR cuts them to max_text_length and replaces the samples whose text then does not fit; here they train.
     """
 
     def __init__(self, options: MultiLabelEncodeOptions, context: Context):
         self.ctc = CTCLabelEncode(CTCLabelEncodeOptions(options.drop_out_of_dictionary), context)
         assert context.charset is not None
-        self.nrtr = NRTRCodec(context.charset)
+        self.length = context.max_text_length + _BOUNDS
+        self.codec: NRTRCodec | SARCodec = NRTRCodec(context.charset)
+        self.target, self.padding = "nrtr", PAD
+        if options.gtc_encode == "SARLabelEncode":
+            self.codec = SARCodec(context.charset)
+            self.target, self.padding = "sar", self.codec.padding
 
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
         self.ctc(item, rng)
-        ids = self.nrtr.encode(item.text).ids
-        item.targets["nrtr"] = _padded(ids, self.ctc.max_text_length + _NRTR_EXTRA, PAD)
+        item.targets[self.target] = _padded(self.codec.encode(item.text).ids, self.length, self.padding)
 
 
 def check_label(item: Item, missing: tuple[str, ...], length: int, max_text_length: int) -> None:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrtune.core.errors import Problem, TrainingError
-from ocrtune.core.options import Findings, parse_fields
 from ocrtune.models.attention import MixingBlock, Mlp, StepAttention
 from ocrtune.models.initialise import initialise_, kaiming_normal_, kaiming_uniform_
 from ocrtune.models.registry import backbones
@@ -81,28 +80,8 @@ class Options:
         if not self.last_stage and self.out_channels != self.embed_dim[-1]:
             raise ValueError(
                 f"without last_stage the output has embed_dim {self.embed_dim[-1]} channels, "
-                f"out_channels says {self.out_channels}"
+                f"out_channels says {self.out_channels}; set one of them right, or last_stage: true"
             )
-
-    @classmethod
-    def parse(cls, raw: Any, where: str, findings: Findings) -> Options | None:
-        """As written, but for the teacher of ``PP-OCRv4_mobile_rec_distillation.yml``.
-
-        It says ``last_stage: false`` with ``out_channels: 192`` after 256 wide blocks, and PaddleOCR's own network then
-        stops at the first input. With the last stage on, every other key of that file (``out_channels``,
-        ``out_char_num``, a head without ``use_pool``) has its meaning, so that is what is understood.
-        """
-        tried = Findings()
-        options = parse_fields(cls, raw, where, tried)
-        if options is None and isinstance(raw, dict) and raw.get("last_stage") is False:
-            understood = parse_fields(cls, {**raw, "last_stage": True}, where, Findings())
-            if understood is not None and understood.out_channels != understood.embed_dim[-1]:
-                what = f"read as last_stage: true, because out_channels is not {understood.embed_dim[-1]}"
-                findings.notice(f"{where}.last_stage", what)
-                return understood
-        findings.problems += tried.problems
-        findings.notices += tried.notices
-        return options
 
 
 class ConvNormGelu(nn.Module):

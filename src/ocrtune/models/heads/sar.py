@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import Problem, TrainingError
-from ocrtune.core.options import ignored
 from ocrtune.models.initialise import initialise_
 
 _SPECIAL_CLASSES = 3  # unknown, start and end (one class), padding come after the characters
@@ -27,7 +26,7 @@ class Options:
     """enc_dim: width of the recurrent layers; d_k: of the attention.
 
     enc_drop_rnn, dec_drop_rnn: dropout between the two layers of the encoder and of the decoder.
-    pred_dropout: dropout of the logits themselves, as PaddleOCR has it.
+    pred_dropout: dropout of the logits themselves, as PaddleOCR has it. max_text_length: of PaddleOCR's inference.
     """
 
     enc_dim: int = 512
@@ -35,7 +34,7 @@ class Options:
     enc_drop_rnn: float = 0.1
     dec_drop_rnn: float = 0.0
     pred_dropout: float = 0.1
-    max_text_length: int | None = ignored("the labels say how far the decoder reads")
+    max_text_length: int = 30
 
 
 def class_count(charset: Charset) -> int:

@@ -19,6 +19,7 @@ from ocrtune.core.errors import ExportError, Problem
 from ocrtune.core.records import ModelCard
 from ocrtune.export.padding import constant_padding
 from ocrtune.inference.card import SPACE, card_to_metadata
+from ocrtune.models.absorb import absorb_affines_
 from ocrtune.models.fold import fold_
 
 OPSET = 13
@@ -51,7 +52,7 @@ def export_model(
     path = Path(path)
     characters = None if charset is None else classes_with_space(charset)
     metadata = card_to_metadata(card, characters)
-    network: nn.Module = fold_(copy.deepcopy(model).to("cpu", torch.float32).eval())
+    network = absorb_affines_(fold_(copy.deepcopy(model).to("cpu", torch.float32).eval()))
     if charset is None:
         network, free = _Detection(network), {0: "N", 2: "H", 3: "W"}
         answer = {0: "N", 2: "H", 3: "W"}

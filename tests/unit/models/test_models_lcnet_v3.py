@@ -7,7 +7,8 @@ import torch
 from models_architectures import architecture, shaken
 from torch import nn
 
-from ocrtune.models.backbones.lcnet_v3 import Options, PPLCNetV3, RepLayer, rounded
+from ocrtune.models.absorb import absorb_affines_
+from ocrtune.models.backbones.lcnet_v3 import Affine, Block, Options, PPLCNetV3, RepLayer, rounded
 from ocrtune.models.build import build_model
 from ocrtune.models.decay import own_l2
 from ocrtune.models.fold import fold_, restore_batchnorm_, to_form_
@@ -85,6 +86,32 @@ def test_folded_and_restored_forms_keep_the_function_and_reload() -> None:
         fresh = to_form_(PPLCNetV3(options).double().eval(), "restored")
         fresh.load_state_dict(model.state_dict())
         torch.testing.assert_close(fresh(image), model(image), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("det", [True, False])
+def test_absorbing_the_affines_keeps_the_function(det: bool) -> None:
+    """Left are the last one of each block and, before an excitation, the one in between."""
+    model = fold_(shaken(PPLCNetV3(Options(scale=0.35, det=det, conv_kxk_num=1))))
+    image = torch.randn(1, 3, 48, 64, dtype=torch.float64)
+    with torch.no_grad():
+        expected = model(image)
+        torch.testing.assert_close(absorb_affines_(model)(image), expected, rtol=1e-9, atol=1e-9)
+    blocks = [module for module in model.modules() if isinstance(module, Block)]
+    assert not any(isinstance(layer.lab, Affine) for block in blocks for layer in (block.dw_conv, block.pw_conv))
+    for block in blocks:
+        direct = isinstance(block.se, nn.Identity) and block.dw_conv.activated
+        assert isinstance(block.dw_conv.act.lab, nn.Identity if direct else Affine)
+        assert isinstance(block.pw_conv.act.lab, Affine)
+
+
+def test_affines_stay_beside_a_batchnorm() -> None:
+    """Training and restored forms keep them."""
+    model = shaken(PPLCNetV3(Options(scale=0.35, conv_kxk_num=1)))
+    names = set(model.state_dict())
+    assert set(absorb_affines_(model).state_dict()) == names
+    restore_batchnorm_(fold_(model), None)
+    names = set(model.state_dict())
+    assert set(absorb_affines_(model).state_dict()) == names
 
 
 def test_only_the_unused_activations_do_not_learn() -> None:

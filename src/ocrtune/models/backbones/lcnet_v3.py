@@ -103,7 +103,7 @@ class ActivatedAffine(nn.Module):
 
     def __init__(self, rate_factor: float):
         super().__init__()
-        self.lab = Affine(rate_factor)
+        self.lab: nn.Module = Affine(rate_factor)
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape, kept."""
@@ -154,7 +154,7 @@ class RepLayer(nn.Module):
         self.identity = nn.BatchNorm2d(in_channels) if in_channels == out_channels and stride == 1 else None
         self.conv_kxk = nn.ModuleList(ConvNorm(*shape) for _ in range(branches))
         self.conv_1x1 = ConvNorm(in_channels, out_channels, 1, stride, groups) if kernel_size > 1 else None
-        self.lab = Affine(affine_rate)
+        self.lab: nn.Module = Affine(affine_rate)
         self.act = ActivatedAffine(affine_rate)
         self.activated = stride != 2
         self.act.requires_grad_(self.activated)
@@ -199,6 +199,12 @@ class RepLayer(nn.Module):
         self.conv_kxk = nn.ModuleList()
         self.conv_1x1 = self.identity = None
 
+    def absorb_affines_(self) -> None:
+        """Let ``reparam_conv`` do what ``lab`` does; only when folded (see :mod:`ocrtune.models.absorb`)."""
+        if isinstance(self.lab, Affine) and isinstance(self.reparam_norm, nn.Identity):
+            _scale_output_(self.reparam_conv, self.lab)
+            self.lab = nn.Identity()
+
 
 def _identity(convolution: nn.Conv2d) -> nn.Conv2d:
     """The 1x1 convolution with the groups of ``convolution`` that changes nothing."""
@@ -206,6 +212,22 @@ def _identity(convolution: nn.Conv2d) -> nn.Conv2d:
     found = nn.Conv2d(channels, channels, 1, groups=groups, bias=False).to(convolution.weight)
     nn.init.dirac_(found.weight, groups)
     return found
+
+
+def _scale_output_(convolution: nn.Conv2d | None, affine: Affine) -> None:
+    assert convolution is not None
+    assert convolution.bias is not None
+    scale, shift = affine.scale.double(), affine.bias.double()
+    set_weight_and_bias_(convolution, convolution.weight * scale, convolution.bias * scale + shift)
+
+
+def _scale_input_(convolution: nn.Conv2d | None, affine: Affine) -> None:
+    """convolution: 1x1, so that no padding would see the shift."""
+    assert convolution is not None
+    assert convolution.bias is not None
+    weight = convolution.weight.double()
+    bias = convolution.bias + weight.sum((1, 2, 3)) * affine.bias
+    set_weight_and_bias_(convolution, weight * affine.scale, bias)
 
 
 class Block(nn.Module):
@@ -224,6 +246,14 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H/stride, W/stride)."""
         return self.pw_conv(self.se(self.dw_conv(x)))
+
+    def absorb_affines_(self) -> None:
+        """Let the 1x1 convolution do the last affine of the depthwise layer, where no SE lies between."""
+        last = self.dw_conv.act
+        direct = isinstance(self.se, nn.Identity) and self.dw_conv.activated
+        if direct and isinstance(last.lab, Affine) and isinstance(self.pw_conv.reparam_norm, nn.Identity):
+            _scale_input_(self.pw_conv.reparam_conv, last.lab)
+            last.lab = nn.Identity()
 
 
 @backbones.register("PPLCNetV3", Options)

@@ -102,7 +102,7 @@ class SARHead(nn.Module):
         self.encoder = SAREncoder(options, in_channels)
         self.decoder = SARDecoder(options, in_channels, charset)
         initialise_(self)
-        nn.init.xavier_normal_(self.decoder.embedding.weight)
+        nn.init.xavier_uniform_(self.decoder.embedding.weight)
         with torch.no_grad():
             self.decoder.embedding.weight[self.decoder.padding] = 0.0
 

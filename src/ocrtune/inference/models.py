@@ -94,8 +94,11 @@ def find_model(model: Path | str) -> Source:
     path = Path(model)
     if not path.exists() and str(model) in catalogue.names():
         entry = catalogue.find(str(model))
-        dictionary = entry.dictionary_path()
-        charset = Charset.from_file(dictionary, entry.use_space_char) if dictionary else None
+        if not entry.runs_in_onnx_runtime():
+            what = "is a Paddle inference model, which ONNX Runtime cannot run"
+            fix = f"use {entry.name.removesuffix('_paddle')}, the same weights as ONNX, or fine-tune and export it"
+            raise WeightsError(Problem(entry.name, what, fix))
+        charset = entry.read_dictionary()
         return Source(entry.path(), entry.preprocess, entry.postprocess, charset, f"the catalogue ({entry.name})")
     if path.is_dir():
         exported = path / EXPORTED_NAME

@@ -8,7 +8,7 @@ from ocrtune.data.transforms import transforms
 from ocrtune.losses.registry import losses
 from ocrtune.metrics.registry import metrics
 from ocrtune.models.registry import backbones, heads, necks
-from ocrtune.weights import catalogue
+from ocrtune.weights import catalogue, checkpoints
 
 
 def all_registries() -> Registries:
@@ -21,5 +21,5 @@ def all_registries() -> Registries:
         transforms=transforms,
         postprocess=postprocessors,
         metrics=metrics,
-        pretrained=catalogue.names(),
+        pretrained=[*catalogue.names(), *checkpoints.names_in_cache()],
     )

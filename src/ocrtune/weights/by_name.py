@@ -2,7 +2,7 @@
 
 Our modules carry PaddleOCR's structured names, so a training checkpoint maps by rule: ``_mean``/``_variance`` are
 ``running_mean``/``running_var``, Linear weights are (in, out) in Paddle and (out, in) in PyTorch, and an LSTM's
-``0.cell_bw.weight_ih`` is ``weight_ih_l0_reverse`` (the gates have the same order).
+``0.cell_bw.weight_ih`` is ``weight_ih_l0_reverse`` (the gates have the same order; with one direction, ``0.cell``).
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ocrtune.core.errors import Problem, WeightsError
-from ocrtune.weights.dictionary import Dictionaries
+from ocrtune.weights.dictionary import Dictionaries, class_rows
 from ocrtune.weights.plan import Plan
+from ocrtune.weights.prefixes import networks
 from ocrtune.weights.trace import Trace
 
 Tensors = Mapping[str, NDArray[Any]]
 
 _PREFIXES = ("Student.", "student_model.", "Student2.", "student2_model.", "Teacher.", "teacher_model.")
 _WRAPPERS = ("module.", "_layers.", "model.")
-_LSTM_CELL = re.compile(r"\.(\d+)\.cell_(fw|bw)\.(weight|bias)_(ih|hh)$")
+_LSTM_CELL = re.compile(r"\.(\d+)\.cell(?:_(fw|bw))?\.(weight|bias)_(ih|hh)$")
 
 
 def torch_names(tensors: Tensors) -> dict[str, NDArray[Any]]:
@@ -48,7 +49,8 @@ def choose_prefix(tensors: Tensors, sizes: Mapping[str, int], where: str) -> tup
     Checkpoints of distillation hold several models. When two fit equally well, the first of Student, Student2, Teacher
     is taken, as PaddleOCR's documents do, and the note says so. WeightsError when no prefix fits anything.
     """
-    candidates = ["", *(p for p in (*_PREFIXES, *_WRAPPERS) if any(name.startswith(p) for name in tensors))]
+    known = [p for p in (*_PREFIXES, *_WRAPPERS) if any(name.startswith(p) for name in tensors)]
+    candidates = list(dict.fromkeys(["", *known, *networks(tensors)]))  # the second finds what nests or is called else
     fits = {
         p: sum(p + name in tensors and tensors[p + name].size == n for name, n in sizes.items()) for p in candidates
     }
@@ -81,14 +83,15 @@ def plan_by_name(
             plan.unexpected.append(full)
             continue
         value = np.asarray(value.T if paddle and name in linear else value, np.float32)
-        fresh = state[name].detach().float().cpu().numpy()
+        shape = tuple(state[name].shape)
         how = None
-        if traced.classifier is not None and name.rpartition(".")[0] == traced.classifier:
-            value, how = dictionaries.rows(value, fresh)
-        if value.shape == fresh.shape:
+        layout = class_rows(name.rpartition(".")[0], traced.classifier)
+        if layout is not None and value.shape[1:] == shape[1:]:
+            value, how = dictionaries.rows(value, shape, layout)
+        if value.shape == shape:
             plan.put(name, value, how)
         elif traced.uses(name):
-            what = f"has shape {value.shape}, the model's {name} {fresh.shape}"
+            what = f"has shape {value.shape}, the model's {name} {shape}"
             problems.append(Problem(f"{dictionaries.where}: {full}", what))
         else:
             plan.notes.append(f"{name} is used in training only and has another shape in the file: not taken")

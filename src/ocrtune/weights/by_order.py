@@ -162,7 +162,7 @@ def _place(
         plan.put(f"{name}.bias", np.zeros(shapes["bias"], np.float32), "bias set to 0 (the file's layer has none)")
     for key, value in values.items():
         if dictionaries is not None:
-            value, how = dictionaries.rows(value, module.state_dict()[key].detach().float().cpu().numpy())
+            value, how = dictionaries.rows(value, shapes[key])
         plan.put(f"{name}.{key}", value, how)
 
 

@@ -92,6 +92,11 @@ def fetched(name: str) -> Path | None:
     return next((path for path in found if path.stem == "best_accuracy"), found[0] if found else None)
 
 
+def names_in_cache() -> list[str]:
+    """The names that can be loaded without a network, sorted."""
+    return [name for name in names() if fetched(name) is not None]
+
+
 def weights_in(folder: Path) -> list[Path]:
     """Every ``.pdparams`` under ``folder``, sorted."""
     return sorted(path for path in folder.rglob("*.pdparams") if path.is_file())

@@ -31,6 +31,11 @@ class Trace:
         """The last Linear layer: in recognition its rows are the classes. None when the model has none."""
         return next((name for name, module in reversed(self.calls) if isinstance(module, nn.Linear)), None)
 
+    @property
+    def classes(self) -> int | None:
+        """Rows of the classifier; None when the model has none."""
+        return next((m.out_features for _, m in reversed(self.calls) if isinstance(m, nn.Linear)), None)
+
     def summary(self) -> str:
         """``83 Conv2d, 2 ConvTranspose2d``."""
         counts = Counter(type(module).__name__ for _, module in self.calls)

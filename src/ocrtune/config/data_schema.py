@@ -16,6 +16,7 @@ from ocrtune.core.options import Findings, ignored, parse_fields
 class DatasetOptions:
     """Section ``dataset``.
 
+    name: PaddleOCR's three names; TextDetDataset is its other name for SimpleDataSet.
     data_dir: folder that the image paths of the label files start from.
     label_file_list: label files; a single path is accepted. Empty only in ``Eval`` with ``holdout``.
     ratio_list: share of each file drawn afresh for each epoch, above 1 repeatedly; one number counts for all files.
@@ -26,7 +27,7 @@ class DatasetOptions:
     ext_op_transform_idx: the first so many transforms prepare the extra samples that RecConAug or CopyPaste ask for.
     """
 
-    name: Literal["SimpleDataSet", "MultiScaleDataSet"] = "SimpleDataSet"
+    name: Literal["SimpleDataSet", "MultiScaleDataSet", "TextDetDataset"] = "SimpleDataSet"
     data_dir: Path = Path(".")
     label_file_list: tuple[Path, ...] = ()
     ratio_list: tuple[float, ...] = ()

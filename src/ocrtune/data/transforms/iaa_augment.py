@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -24,10 +25,14 @@ class Fliplr:
 
 @dataclass(frozen=True)
 class Affine:
-    """Rotate about the centre, the canvas keeping its size. rotate: degrees, one value or a range; p: how often."""
+    """Rotate about the centre. rotate: degrees, one value or a range; p: how often.
+
+    fit_output: enlarge the canvas so that no corner of the page is cut off; otherwise it keeps its size.
+    """
 
     rotate: tuple[float, float] | float = 0.0
     p: float = 1.0
+    fit_output: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class IaaAugment:
                     _mirror(item)
             elif isinstance(augmenter, Affine):
                 if rng.random() < augmenter.p:
-                    _rotate(item, _drawn(augmenter.rotate, rng))
+                    _rotate(item, _drawn(augmenter.rotate, rng), augmenter.fit_output)
             else:
                 _resize(item, rng.uniform(*augmenter.size))
 
@@ -113,13 +118,16 @@ def _mirror(item: Item) -> None:
     item.move(np.array([[-1.0, 0.0, width], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), item.canvas.size)
 
 
-def _rotate(item: Item, degrees: float) -> None:
+def _rotate(item: Item, degrees: float, fit_output: bool) -> None:
     """Counter-clockwise as seen on the screen."""
     assert item.canvas is not None
-    width, height = item.canvas.size
+    width, height = size = item.canvas.size
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
-    item.move(translation(width / 2, height / 2) @ turn @ translation(-width / 2, -height / 2), item.canvas.size)
+    if fit_output:
+        across, down = abs(cos) * width + abs(sin) * height, abs(sin) * width + abs(cos) * height
+        size = (max(math.ceil(across), 1), max(math.ceil(down), 1))
+    item.move(translation(size[0] / 2, size[1] / 2) @ turn @ translation(-width / 2, -height / 2), size)
 
 
 def _resize(item: Item, factor: float) -> None:

@@ -28,6 +28,7 @@ _UNDERSTOOD = {  # where a file of PaddleOCR means something else than it says; 
     "Train.dataset.transforms[6].RandomCrop": "understood as EastRandomCropData",
     "Global.use_amp": "ocrtune uses bfloat16",
     "Architecture.Models.Teacher.Backbone.last_stage": "understood as true",
+    "Train.dataset.transforms": "understood as with the RecResizeImg of Eval",
 }
 
 

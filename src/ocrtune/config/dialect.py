@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ocrtune.core.options import Findings
+
+_RESIZES = {"RecResizeImg", "SVTRRecResizeImg"}
 
 
 def rewrite(raw: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
@@ -20,6 +23,9 @@ def rewrite(raw: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
         (_validation, "Eval", "dataset"),
     ):
         _apply(rule, result, place, findings)
+    resize = _evaluation_resize(result)
+    if resize is not None:
+        _apply(partial(_missing_resize, resize=resize), result, ["Train"], findings)
     return result
 
 
@@ -106,6 +112,30 @@ def _crop(options: dict[str, Any], findings: Findings) -> None:
                 "no transform of PaddleOCR has this name; understood as EastRandomCropData, which takes these options"
             )
             findings.notice(f"Train.dataset.transforms[{i}].RandomCrop", what)
+
+
+def _evaluation_resize(tree: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The transform of ``Eval`` that gives a recognition crop its size."""
+    section = tree.get("Eval")
+    dataset = section.get("dataset") if isinstance(section, Mapping) else None
+    listed = dataset.get("transforms") if isinstance(dataset, Mapping) else None
+    items = listed if isinstance(listed, list) else []
+    return next((item for item in items if isinstance(item, Mapping) and set(item) <= _RESIZES and item), None)
+
+
+def _missing_resize(train: dict[str, Any], findings: Findings, resize: Mapping[str, Any]) -> None:
+    """PP-OCRv4's distillation of recognition trains without one, on crops of all sizes, which makes no batch."""
+    dataset = train.get("dataset")
+    listed = dataset.get("transforms") if isinstance(dataset, Mapping) else None
+    if not isinstance(dataset, Mapping) or not isinstance(listed, list) or train.get("sampler") is not None:
+        return
+    names = [next(iter(item), None) if isinstance(item, Mapping) else item for item in listed]
+    if _RESIZES.intersection(names) or "KeepKeys" not in names:
+        return
+    place = names.index("KeepKeys")
+    train["dataset"] = {**dataset, "transforms": [*listed[:place], resize, *listed[place:]]}
+    what = f"no step gives the crops one size; understood as with the {next(iter(resize))} of Eval"
+    findings.notice("Train.dataset.transforms", what)
 
 
 def _validation(options: dict[str, Any], findings: Findings) -> None:

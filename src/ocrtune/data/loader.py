@@ -23,7 +23,7 @@ from ocrtune.data.labels import LabelSet
 from ocrtune.data.pipeline import build_transforms
 from ocrtune.data.preprocess import preprocess_of
 from ocrtune.data.sampler import BatchPlan, EvaluationPlan, MultiScalePlan, PlainPlan, WidthBucketPlan
-from ocrtune.data.transforms.rec_resize_img import RecResizeImgOptions
+from ocrtune.data.transforms.rec_resize_img import FixedHeight
 
 _DEFAULT_HEIGHT = 48
 _ENOUGH = 2**30
@@ -114,7 +114,7 @@ def _training_plan(
 
 
 def _tensor_height(options: DataOptions) -> int:
-    shapes = [c.options.image_shape for c in options.dataset.transforms if isinstance(c.options, RecResizeImgOptions)]
+    shapes = [c.options.image_shape for c in options.dataset.transforms if isinstance(c.options, FixedHeight)]
     return shapes[0][1] if shapes else _DEFAULT_HEIGHT
 
 

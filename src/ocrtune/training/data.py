@@ -12,7 +12,7 @@ from ocrtune.data.checks.detection import check_detection
 from ocrtune.data.checks.recognition import check_recognition
 from ocrtune.data.checks.report import CheckReport
 from ocrtune.data.labels import LabelSet, read_splits
-from ocrtune.data.transforms.rec_resize_img import RecResizeImgOptions
+from ocrtune.data.transforms.rec_resize_img import FixedHeight
 
 Say = Callable[[str], None]
 
@@ -62,7 +62,7 @@ def max_steps(options: DataOptions, pixels_per_step: int) -> int | None:
         return options.sampler.max_width // pixels_per_step
     if isinstance(options.sampler, MultiScaleSampler):
         return min(width for width, _ in options.sampler.scales) // pixels_per_step
-    shapes = [c.options.image_shape for c in options.dataset.transforms if isinstance(c.options, RecResizeImgOptions)]
+    shapes = [c.options.image_shape for c in options.dataset.transforms if isinstance(c.options, FixedHeight)]
     return shapes[0][2] // pixels_per_step if shapes else None
 
 

@@ -103,6 +103,34 @@ def test_the_last_stage_of_v4s_teacher(widths: list[int]) -> None:
     assert backbone["last_stage"] is False, "the caller's own mapping stays as it is"
 
 
+def with_transforms(train: list[Any], **rest: Any) -> dict[str, Any]:
+    evaluation = [{"DecodeImage": None}, {"RecResizeImg": {"image_shape": [3, 48, 320]}}, {"KeepKeys": {}}]
+    return {"Train": {"dataset": {"transforms": train}, **rest}, "Eval": {"dataset": {"transforms": evaluation}}}
+
+
+def test_the_missing_resize_of_v4s_recognition_distillation() -> None:
+    findings = Findings()
+    raw = with_transforms([{"DecodeImage": None}, {"RecAug": None}, {"KeepKeys": {}}])
+    steps = rewrite(raw, findings)["Train"]["dataset"]["transforms"]
+    assert [next(iter(step)) for step in steps] == ["DecodeImage", "RecAug", "RecResizeImg", "KeepKeys"]
+    assert steps[2] == {"RecResizeImg": {"image_shape": [3, 48, 320]}}
+    assert [notice.where for notice in findings.notices] == ["Train.dataset.transforms"]
+    assert len(raw["Train"]["dataset"]["transforms"]) == 3, "the caller's own list stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("train", "rest"),
+    [
+        ([{"RecAug": None}, {"KeepKeys": {}}], {"sampler": {"name": "MultiScaleSampler"}}),
+        ([{"SVTRRecResizeImg": {"image_shape": [3, 32, 100]}}, {"KeepKeys": {}}], {}),
+    ],
+)
+def test_no_resize_is_added_where_the_size_is_given(train: list[Any], rest: dict[str, Any]) -> None:
+    findings = Findings()
+    assert rewrite(with_transforms(train, **rest), findings)["Train"]["dataset"]["transforms"] == train
+    assert not findings.notices
+
+
 def test_label_files_win_over_holdout(tmp_path: Path) -> None:
     loaded = load(tmp_path, f"Eval.dataset.label_file_list={tmp_path}/train.txt")
     assert loaded.config.eval.dataset.holdout is None

@@ -42,13 +42,16 @@ class SVTRRecResizeImgOptions:
             raise ValueError("image_shape must be [3, height, width]")
 
 
+FixedHeight = RecResizeImgOptions | SVTRRecResizeImgOptions
+
+
 @transforms.register("SVTRRecResizeImg", SVTRRecResizeImgOptions)
 @transforms.register("RecResizeImg", RecResizeImgOptions)
 class RecResizeImg:
     """The tensor (3, height, width), normalised to -1..1; what the sampler asks for wins over ``image_shape``. Sets the
     target ``valid_ratio``."""
 
-    def __init__(self, options: RecResizeImgOptions | SVTRRecResizeImgOptions, context: Context):
+    def __init__(self, options: FixedHeight, context: Context):
         self.options = options
 
     def __call__(self, item: Item, rng: np.random.Generator) -> None:

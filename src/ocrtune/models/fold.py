@@ -24,7 +24,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ocrtune.models.fusion import Convolution, fused, set_weight_and_bias_
+from ocrtune.models.fusion import Convolution, Norm, fused, set_weight_and_bias_
 
 Form = Literal["training", "merged", "release", "folded", "restored"]
 FORMS: tuple[Form, ...] = ("training", "merged", "release", "folded", "restored")
@@ -72,7 +72,8 @@ def restore_batchnorm_(model: nn.Module, images: Iterable[Tensor] | None) -> nn.
     statistics = {} if images is None else _measure(model, {pair.convolution for pair in pairs}, images)
     for pair in pairs:
         convolution = pair.convolution
-        norm = nn.BatchNorm2d(convolution.out_channels).to(convolution.weight)
+        kind = nn.BatchNorm1d if isinstance(convolution, nn.Conv1d) else nn.BatchNorm2d
+        norm = kind(convolution.out_channels).to(convolution.weight)
         mean, variance = torch.zeros_like(norm.bias), torch.ones_like(norm.bias)
         if convolution in statistics:  # not so in heads that only training uses: they keep their fresh scale
             mean, variance = statistics[convolution].mean_and_variance()
@@ -124,13 +125,13 @@ def _pairs(module: nn.Module) -> Iterator[_Pair]:
 
 def _fold_pair_(pair: _Pair) -> None:
     norm = pair.norm
-    if not isinstance(norm, nn.BatchNorm2d):
+    if not isinstance(norm, Norm):
         return
     set_weight_and_bias_(pair.convolution, *fused(pair.convolution, norm))
     pair.set_norm(nn.Identity())
 
 
-def _set_identity_(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
+def _set_identity_(norm: Norm, mean: Tensor, variance: Tensor) -> None:
     """Statistics into ``norm``, with the weight and bias that make it an identity in eval mode."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -140,7 +141,7 @@ def _set_identity_(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None
     norm.weight.copy_(torch.sqrt(norm.running_var.double() + norm.eps))
 
 
-def _drop_added_bias_(convolution: Convolution, norm: nn.BatchNorm2d) -> None:
+def _drop_added_bias_(convolution: Convolution, norm: Norm) -> None:
     """Move the bias that folding gave a convolution into the running mean: BatchNorm would cancel it anyway."""
     if convolution.bias is not None and not isinstance(convolution, nn.ConvTranspose2d):
         assert norm.running_mean is not None
@@ -157,8 +158,8 @@ class _Moments:
         self.squares: Tensor | None = None
 
     def add(self, x: Tensor) -> None:
-        """x: (N, C, H, W)."""
-        variance, mean = torch.var_mean(x.double(), dim=(0, 2, 3), correction=0)
+        """x: (N, C, H, W) or (N, C, T)."""
+        variance, mean = torch.var_mean(x.double(), dim=(0, *range(2, x.ndim)), correction=0)
         count = x.numel() // x.shape[1]
         if self.mean is None or self.squares is None:
             self.count, self.mean, self.squares = count, mean, variance * count

@@ -6,17 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Convolution = nn.Conv2d | nn.ConvTranspose2d
+Convolution = nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d
+Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
 
-def fused(convolution: Convolution, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+def fused(convolution: Convolution, norm: Norm) -> tuple[Tensor, Tensor]:
     """Weight and bias, float64, of the convolution that equals ``norm(convolution(x))`` in eval mode."""
     if norm.running_mean is None or norm.running_var is None:
         raise ValueError("a BatchNorm without running statistics cannot be folded")
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
     weight = convolution.weight.double()
-    transposed = isinstance(convolution, nn.ConvTranspose2d)  # its weight is (in, out, h, w)
-    weight = weight * (scale[None, :, None, None] if transposed else scale[:, None, None, None])
+    axis = 1 if isinstance(convolution, nn.ConvTranspose2d) else 0  # its weight is (in, out, h, w)
+    weight = weight * scale.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
     offset = -norm.running_mean.double()
     if convolution.bias is not None:
         offset = offset + convolution.bias.double()

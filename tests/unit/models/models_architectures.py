@@ -83,7 +83,7 @@ V6_TINY_REC = architecture(
     "rec",
     {"name": "PPLCNetV4", "model_size": "tiny"},
     None,
-    multi_head({"nrtr_dim": 64}, neck={"name": "reshape"}, head={"mid_channels": 80}),
+    multi_head({"nrtr_dim": 64}, neck={"name": "reshape"}, head={"mid_channels": 80, "use_guide": True}),
 )
 NAMED = {"v2_rec": V2_REC, "v2_det": V2_DET, "v6_det": V6_DET, "v6_rec": V6_REC, "v6_tiny_rec": V6_TINY_REC}
 HEIGHTS = {"v2_rec": 32, "v2_det": 64, "v6_det": 64, "v6_rec": 48, "v6_tiny_rec": 48}

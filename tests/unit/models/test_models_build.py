@@ -98,9 +98,8 @@ def test_training_takes_the_heights_of_the_multi_scale_sampler(height: int) -> N
     assert build("v6_rec").backbone.train()(torch.randn(1, 3, height, 320)).shape == (1, 384, 1, 40)
 
 
-def gradient_of_backbone_through_ctc(neck_guide: bool, head_guide: bool) -> bool:
-    neck = {"name": "lightsvtr", "dims": 16, "use_guide": neck_guide}
-    head = multi_head({"nrtr_dim": 32}, neck, {"use_guide": head_guide})
+def gradient_of_backbone_through_ctc(neck_guide: bool) -> bool:
+    head = multi_head({"nrtr_dim": 32}, {"name": "lightsvtr", "dims": 16, "use_guide": neck_guide})
     model = build_model(architecture("rec", {"name": "PPLCNetV4", "model_size": "tiny"}, None, head), charset(9))
     model.train()(torch.randn(2, 3, 48, 64), LABELS)["ctc"].square().sum().backward()
     found = [p.grad is not None for p in model.backbone.parameters()]
@@ -109,9 +108,18 @@ def gradient_of_backbone_through_ctc(neck_guide: bool, head_guide: bool) -> bool
 
 
 def test_ctc_trains_the_backbone_unless_use_guide_is_asked_for() -> None:
-    assert gradient_of_backbone_through_ctc(neck_guide=False, head_guide=False)
-    assert not gradient_of_backbone_through_ctc(neck_guide=True, head_guide=False)
-    assert not gradient_of_backbone_through_ctc(neck_guide=False, head_guide=True)
+    assert gradient_of_backbone_through_ctc(neck_guide=False)
+    assert not gradient_of_backbone_through_ctc(neck_guide=True)
+
+
+def test_the_guide_layer_of_tiny_sees_two_columns_to_each_side() -> None:
+    layer = build("v6_tiny_rec").head.ctc_head.guide_layer.eval()
+    columns = torch.zeros(1, 11, 160, requires_grad=True)
+    layer(columns)[0, 5].sum().backward()
+    assert columns.grad.abs().sum((0, 2)).nonzero().flatten().tolist() == [3, 4, 5, 6, 7]
+    factors = own_l2(build("v6_tiny_rec"))
+    assert not any("guide_layer" in name for name in factors)
+    assert factors["head.ctc_head.fc2.weight"] == 0.0004
 
 
 def test_nrtr_looks_at_no_later_token() -> None:

@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from ocrtune.models.fold import FORMS, fold_, form_of, restore_batchnorm_, to_form_
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
 
 def lived_in(name: str) -> nn.Module:
     """A float64 model in eval mode whose BatchNorms look as after training."""
     torch.manual_seed(0)
     model = build(name).double().eval()
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, NORMS):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.2)
             module.running_mean.normal_(0, 0.2)
@@ -36,7 +38,7 @@ def output(model: nn.Module, image: Tensor) -> Tensor:
 
 
 def norms(model: nn.Module) -> list[str]:
-    return [name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)]
+    return [name for name, module in model.named_modules() if isinstance(module, NORMS)]
 
 
 @pytest.mark.parametrize("form", ["release", "folded"])

@@ -39,8 +39,7 @@ class Options:
     use_pos: bool = False
 
     def __post_init__(self) -> None:
-        stopped = self.ctc.use_guide or getattr(self.ctc_neck.encoder, "use_guide", False)
-        if stopped and self.guide is None:
+        if getattr(self.ctc_neck.encoder, "use_guide", False) and self.guide is None:
             raise ValueError(
                 "use_guide without an NRTRHead or SARHead: nothing would train the backbone; remove use_guide"
             )

@@ -109,7 +109,12 @@ class PatchEmbed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, C, H/2^n, W/2^n)."""
-        return self.proj(x)
+        x = self.proj(x)
+        if x.requires_grad:
+            # what follows reads patch after patch, so the gradient comes with channels last; for a batch of one,
+            # BatchNorm's backward pass then takes the wrong numbers (PyTorch 2.13 on CPU)
+            x.register_hook(torch.Tensor.contiguous)
+        return x
 
 
 class ConvMixer(nn.Module):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-IMAGES, SIZE, STEPS, CLASSES, COLUMNS = 3, 40, 12, 30, (8, 1, 12)
+IMAGES, SIZE, STEPS, CLASSES, COLUMNS = 3, 64, 12, 30, (8, 1, 12)
 LENGTHS = (5, 2, 7)
 LABEL = 10  # columns of a label
 SAR_PADDING = CLASSES + 1  # tools/train.py puts it into the loss
@@ -87,6 +87,51 @@ CASES: dict[str, tuple[str, list[dict[str, dict[str, Any]]]]] = {
     ),
     "det_db": ("det", CML[2:]),
 }
+
+CRNN = {
+    "return_all_feats": True,
+    "model_type": "rec",
+    "algorithm": "CRNN",
+    "Transform": None,
+    "Backbone": {"name": "MobileNetV1Enhance", "scale": 0.5},
+    "Neck": {"name": "SequenceEncoder", "encoder_type": "rnn", "hidden_size": 64},
+    "Head": {"name": "CTCHead", "mid_channels": 96, "fc_decay": 0.00002},
+}
+DB_STUDENT = {
+    "model_type": "det",
+    "algorithm": "DB",
+    "Backbone": {"name": "MobileNetV3", "scale": 0.5, "model_name": "large", "disable_se": True},
+    "Neck": {"name": "DBFPN", "out_channels": 96},
+    "Head": {"name": "DBHead", "k": 50},
+}
+DB_TEACHER = {
+    "freeze_params": True,
+    "model_type": "det",
+    "algorithm": "DB",
+    "Backbone": {"name": "ResNet_vd", "layers": 18},
+    "Neck": {"name": "DBFPN", "out_channels": 256},
+    "Head": {"name": "DBHead", "k": 50},
+}
+MODELS: dict[str, dict[str, Any]] = {
+    "v2_rec": {"model_type": "rec", "Models": {"Teacher": CRNN, "Student": CRNN}},
+    "det_cml": {
+        "model_type": "det",
+        "Models": {"Teacher": DB_TEACHER, "Student": DB_STUDENT, "Student2": DB_STUDENT},
+    },
+}
+"""Whole distillations of PP-OCRv2, trained by the case of the same name."""
+
+
+def image(task: str) -> np.ndarray:
+    """A random normalised batch."""
+    shape = (IMAGES, 3, SIZE, SIZE) if task == "det" else (IMAGES, 3, 32, 100)
+    return np.random.default_rng(11).normal(0, 1, shape).astype(np.float32)
+
+
+def gradient_numbers(gradient: np.ndarray) -> np.ndarray:
+    """Two numbers that pin a parameter's gradient: the sum of magnitudes, and a sum with changing signs."""
+    flat = np.asarray(gradient, np.float64).ravel()
+    return np.array([np.abs(flat).sum(), flat @ np.cos(np.arange(flat.size))])
 
 
 def loss_config_list(case: str) -> list[dict[str, dict[str, Any]]]:

@@ -5,6 +5,7 @@ Writes tests/parity/golden/distillation.npz (needs paddlepaddle 3.3.1). Where Pa
 of images.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,8 +13,19 @@ import numpy as np
 import paddle
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from distillation_inputs import CASES, labels, loss_config_list, outputs
+from distillation_inputs import (
+    CASES,
+    CLASSES,
+    MODELS,
+    gradient_numbers,
+    image,
+    labels,
+    loss_config_list,
+    outputs,
+)
 from loss_inputs import summary
+from model_weights import alive, from_paddle, thinned
+from zoo import to_float64
 
 OUTPUT = Path(__file__).parent.parent / "golden" / "distillation.npz"
 BATCHES = {  # the order of KeepKeys in the configs; None: not read by the losses
@@ -63,9 +75,54 @@ def golden(case: str) -> dict[str, np.ndarray]:
     return result
 
 
+def whole(case: str) -> dict[str, np.ndarray]:
+    """A DistillationModel in float64 with weights made from its names: eval outputs, train-mode loss, all gradients.
+
+    The losses get float32, as ocrtune's do; some of PaddleOCR's take nothing else.
+
+    The frozen teacher is put into eval mode, where ocrtune keeps it; PaddleOCR leaves it in train mode.
+    """
+    from ppocr.losses.combined_loss import CombinedLoss
+    from ppocr.modeling.architectures.distillation_model import DistillationModel
+
+    section = json.loads(json.dumps(MODELS[case]))  # PaddleOCR takes its parts out
+    kind = CASES[case][0]
+    frozen = [name for name, network in section["Models"].items() if network.get("freeze_params")]
+    for network in section["Models"].values():
+        if kind == "ctc":
+            network["Head"]["out_channels"] = CLASSES
+    model = DistillationModel(section)
+    to_float64(model)
+    for name, value in model.state_dict().items():
+        value.set_value(alive(from_paddle(name), tuple(value.shape)).astype(np.float64))
+    pixels = paddle.to_tensor(image(section["model_type"]).astype(np.float64))
+    model.eval()
+    result = {}
+    for name, found in model(pixels).items():
+        result[f"eval/{name}"] = thinned((found["head_out"] if kind == "ctc" else found["maps"]).numpy()).astype("f4")
+    model.train()
+    for name in frozen:
+        getattr(model, name).eval()
+    targets = labels(kind)
+    batch = [None, *(paddle.to_tensor(targets[key]) for key in BATCHES[kind])]
+    predicts = {
+        name: {key: value.astype("float32") for key, value in found.items()} for name, found in model(pixels).items()
+    }
+    loss = CombinedLoss(loss_config_list(case))(predicts, batch)["loss"]
+    loss.backward()
+    values = loss.numpy().reshape(-1)
+    result["loss"] = np.array([values.mean()])
+    names = [name for name, value in model.named_parameters() if not value.stop_gradient]
+    gradients = dict(model.named_parameters())
+    result["names"] = np.array([from_paddle(name) for name in names])
+    result["gradients"] = np.stack([gradient_numbers(gradients[n].grad.numpy() / values.size) for n in names])
+    return result
+
+
 def main() -> None:
     sys.path.insert(0, sys.argv[1])
     found = {case: golden(case) for case in CASES}
+    found |= {f"whole/{case}": whole(case) for case in MODELS}
     flat = {f"{case}/{key}": value for case, numbers in found.items() for key, value in numbers.items()}
     np.savez_compressed(OUTPUT, **flat)
 

@@ -70,7 +70,8 @@ def _check_weights(name: Any, where: str, pretrained: Collection[str], findings:
     if not isinstance(name, str) or name in pretrained or find_weights(name):
         return
     if "://" in name:
-        findings.problem(where, f"{name} is not downloaded", "download it and give the file")
+        fix = "give the file; 'ocrtune weights pull' fetches PaddleOCR's own checkpoints, which then go by their name"
+        findings.problem(where, f"{name} is not downloaded", fix)
     elif pretrained:
         what = f"no file and no model of the catalogue is called '{name}'"
         findings.problem(where, what, did_you_mean(name, pretrained))

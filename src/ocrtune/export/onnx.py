@@ -21,6 +21,8 @@ from ocrtune.export.padding import constant_padding
 from ocrtune.inference.card import SPACE, card_to_metadata
 from ocrtune.models.absorb import absorb_affines_
 from ocrtune.models.fold import fold_
+from ocrtune.weights.dictionary import check_class_count
+from ocrtune.weights.trace import trace
 
 OPSET = 13
 """Runs on every ONNX Runtime since 1.5 and on OpenVINO; later sets gave no faster file (measured up to 17)."""
@@ -47,7 +49,7 @@ def export_model(
     :mod:`ocrtune.inference.card`).
 
     Raises ExportError when the file cannot be written or does not pass ONNX's own checker; DataError for a dictionary
-    that ONNX metadata cannot hold.
+    that ONNX metadata cannot hold; WeightsError for one that is not the model's.
     """
     path = Path(path)
     characters = None if charset is None else classes_with_space(charset)
@@ -57,6 +59,7 @@ def export_model(
         network, free = _Detection(network), {0: "N", 2: "H", 3: "W"}
         answer = {0: "N", 2: "H", 3: "W"}
     else:
+        check_class_count(trace(network).classes, charset, str(path))
         network, free = _Recognition(network, needs_space(charset)), {0: "N", 3: "W"}
         answer = {0: "N", 1: "T"}
     output = OUTPUTS["det" if charset is None else "rec"]

@@ -1,8 +1,8 @@
 """The networks of PP-OCR by the name of PaddleOCR's config: ``Architecture`` sections, as YAML would hold them.
 
 Source: PaddleOCR ``configs/det`` and ``configs/rec`` at 79f652f5, PP-OCRv6 at 28ba0e3d. Configs that differ only in
-data, dictionary or loss are one entry. ``use_guide`` is left off: it changes no parameter, only which branch trains the
-backbone, and with weights of an inference file, whose guiding head is untrained, it must be off.
+data, dictionary or loss are one entry. ``use_guide`` of the encoders is left off: it changes no parameter, only which
+branch trains the backbone, and with weights of an inference file, whose guiding head is untrained, it must be off.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def _nrtr(width: int = 384, longest: int = 25) -> Section:
 
 
 def _svtr_net(channels: int, dims: list[int], depth: list[int], heads: list[int], convolutions: int) -> Section:
-    """SVTR for lines of 48 x 320: the first blocks mix by convolution, the others by attention."""
+    """SVTR for lines of 48 x 320: the first blocks mix by convolution, the others by attention.
+
+    Both configs say ``last_stage: false``, with which the one whose channels change there could not run.
+    """
     return {
         "name": "SVTRNet",
         "img_size": [48, 320],
@@ -69,7 +72,7 @@ def _svtr_net(channels: int, dims: list[int], depth: list[int], heads: list[int]
         "num_heads": heads,
         "mixer": ["Conv"] * convolutions + ["Global"] * (sum(depth) - convolutions),
         "local_mixer": [[5, 5], [5, 5], [5, 5]],
-        "last_stage": False,
+        "last_stage": channels != dims[-1],
         "prenorm": True,
     }
 
@@ -116,7 +119,7 @@ ARCHITECTURES: Mapping[str, Section] = {
     "PP-OCRv4_mobile_rec": _guided({"name": "PPLCNetV3", "scale": 0.95}, _svtr(), _nrtr()),
     "PP-OCRv4_server_rec": _guided({"name": "PPHGNet_small"}, _svtr(), _nrtr()),
     "PP-OCRv4_mobile_rec_distillation.Teacher": _guided(
-        _svtr_net(256, [64, 128, 256], [3, 6, 3], [2, 4, 8], 6), _svtr(), _nrtr()
+        _svtr_net(192, [64, 128, 256], [3, 6, 3], [2, 4, 8], 6), _svtr(), _nrtr()
     ),
     "ch_PP-OCRv4_rec_svtr_large": _guided(
         _svtr_net(512, [192, 256, 512], [6, 6, 9], [6, 8, 16], 9),
@@ -127,7 +130,10 @@ ARCHITECTURES: Mapping[str, Section] = {
     ),
     "PP-OCRv5_server_rec": _guided({"name": "PPHGNetV2_B4", "text_rec": True}, _svtr(), _nrtr()),
     "PP-OCRv6_tiny_rec": _guided(
-        {"name": "PPLCNetV4", "model_size": "tiny"}, {"name": "reshape"}, _nrtr(), {"mid_channels": 80}
+        {"name": "PPLCNetV4", "model_size": "tiny"},
+        {"name": "reshape"},
+        _nrtr(),
+        {"mid_channels": 80, "use_guide": True},
     ),
     "PP-OCRv6_small_rec": _guided({"name": "PPLCNetV4", "model_size": "small"}, _light(120, 2.0), _nrtr()),
     "PP-OCRv6_medium_rec": _guided({"name": "PPLCNetV4", "model_size": "medium"}, _light(192, 4.0), _nrtr(512)),

@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import WeightsError
@@ -19,12 +17,11 @@ from ocrtune.weights.architectures import ARCHITECTURES
 from ocrtune.weights.by_name import torch_names
 from ocrtune.weights.layers import LayerWeights
 from ocrtune.weights.load import rehearse
+from ocrtune.weights.outline import outline, with_memory
 from ocrtune.weights.prefixes import networks
-from ocrtune.weights.released import build_section
 from ocrtune.weights.report import LoadReport
 from ocrtune.weights.source import NamedTensors, Source, open_source
 
-_DRAWS = ("normal_", "uniform_", "fill_", "zero_")
 _WORTH_A_LOOK = 0.3  # part of a file's names that a network must have to be compared in full
 _FIRST_CHARACTER = 0x4E00
 _CLASSIFIERS = tuple(f"head.{part}{layer}.bias" for part in ("ctc_head.", "") for layer in ("fc", "fc2"))
@@ -91,7 +88,7 @@ def _from_layers(source: Source, weights: LayerWeights) -> Network:
         if not fixed <= {tuple(value.shape) for value in model.parameters()}:
             continue
         try:
-            report = rehearse(_with_memory(model), source)
+            report = rehearse(with_memory(model), source)
         except WeightsError:
             continue
         if report.complete:
@@ -112,7 +109,7 @@ def _from_names(source: Source, named: NamedTensors, prefix: str, names: list[st
         if len(keys & set(model.state_dict())) < _WORTH_A_LOOK * len(keys):
             continue
         try:
-            report = rehearse(_with_memory(model), part, "")
+            report = rehearse(with_memory(model), part, "")
         except WeightsError:
             continue
         (fits if report.complete else partly)[name] = (report, form_of(model))
@@ -131,7 +128,7 @@ def _network(
     charset: Charset | None,
     classes: int | None,
 ) -> Network:
-    model, *also = list(fits) or [None]
+    model, also = next(iter(fits), None), tuple(fits)[1:]
     best = fits[model] if model is not None else closest[1] if closest else None
     dictionary = _DICTIONARIES.get(classes, "") if classes is not None else ""
     if charset is not None:
@@ -141,7 +138,7 @@ def _network(
         tensors=tensors,
         parameters=parameters,
         model=model,
-        also=tuple(name for name in also if name is not None),
+        also=also,
         closest=closest[0] if closest and model is None else None,
         form=best[1] if best else "training",
         classes=classes,
@@ -157,26 +154,7 @@ def _candidates(task: str, classes: int | None) -> Iterator[tuple[str, nn.Module
         charset = Charset([chr(_FIRST_CHARACTER + i) for i in range((classes or 2) - 1)])
     for name, section in ARCHITECTURES.items():
         if section["model_type"] == task:
-            with torch.device("meta"), _Uninitialised():
-                model = build_section(section, charset)
-            yield name, model
-
-
-def _with_memory(model: nn.Module) -> nn.Module:
-    """The same network with zeros for values, so that it runs."""
-    model.to_empty(device="cpu")
-    for value in (*model.parameters(), *model.buffers()):
-        value.detach().zero_()
-    return model
-
-
-class _Uninitialised(TorchFunctionMode):
-    """Leaves out the drawing of initial values, which takes longer than everything else and is not looked at."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.__name__ in _DRAWS:
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **(kwargs or {}))
+            yield name, outline(section, charset)
 
 
 def _fixed_shapes(weights: LayerWeights) -> set[tuple[int, ...]]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ocrtune.core.errors import ConfigError
+
 _SIZES = (
     (64, 64),
     (48, 64),
@@ -65,7 +67,7 @@ def trace(model: nn.Module) -> Trace:
                 with torch.no_grad():
                     model(torch.zeros(1, 3, height, width, dtype=parameter.dtype, device=parameter.device))
                 return Trace(tuple(calls))
-            except (RuntimeError, ValueError) as error:  # this network does not take that height
+            except (ConfigError, RuntimeError, ValueError) as error:  # this network does not take that height
                 failure = error
     finally:
         for handle in handles:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from models_architectures import Architecture, architecture, charset, multi_head, parse
 
-from ocrtune.core.errors import TrainingError
+from ocrtune.core.errors import ConfigError, TrainingError
 from ocrtune.core.options import Findings
 from ocrtune.models.backbones.svtrnet import SVTRNet, window_mask
 from ocrtune.models.build import build_model
@@ -175,6 +175,13 @@ def test_folding_keeps_the_eval_function(chosen: str) -> None:
         after = fold_(model)(image)["ctc"]
     assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in model.modules())
     torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)
+
+
+def test_rows_that_nobody_pools_are_explained() -> None:
+    backbone = {"name": "SVTRNet", **SMALL, "last_stage": False, "out_channels": 32}
+    model = build_model(architecture("rec", backbone, None, multi_head(None, {"name": "svtr", "dims": 16})), charset(9))
+    with pytest.raises(ConfigError, match=r"has 2 rows, its head reads one.*use_pool: true"):
+        model(torch.randn(2, 3, 32, 64))
 
 
 def test_pooled_positions_are_learnt() -> None:

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from ocrtune.core.errors import ConfigError, Problem
 from ocrtune.models.registry import encoders
 
 
 def columns_to_steps(x: Tensor) -> Tensor:
-    """(N, C, 1, W) -> (N, W, C)."""
+    """(N, C, 1, W) -> (N, W, C). ConfigError for a map of several rows."""
+    if x.shape[2] != 1:
+        what = f"the recogniser's map has {x.shape[2]} rows, its head reads one"
+        fix = "set the image height that this network is made for; SVTRNet without last_stage needs use_pool: true"
+        raise ConfigError(Problem("Architecture.Backbone", what, fix))
     return x.squeeze(2).transpose(1, 2)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from ocrtune.config.architecture_schema import Distillation
@@ -39,6 +41,19 @@ def fill_model(model: nn.Module, config: RunConfig, charset: Charset | None, say
             say(f"{name}: no pretrained weights, it starts from random ones")
     if options.pretrained_model is not None:
         _load_whole(model, options, charset, say)
+    for first, second in _equal_learners(model):
+        what = (
+            f"{first} and {second} start from equal weights and see equal images, so they learn nothing from each other"
+        )
+        say(f"warning: {what}; give one of them other weights, or none")
+
+
+def _equal_learners(model: DistillationModel) -> Iterator[tuple[str, str]]:
+    """Pairs of networks that learn and are the same: without dropout they stay the same for ever."""
+    learners = [(name, network.state_dict()) for name, network in model.networks() if name not in model.frozen]
+    for (first, one), (second, other) in combinations(learners, 2):
+        if one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one):
+            yield first, second
 
 
 def _naming(name: str, say: Say) -> Say:

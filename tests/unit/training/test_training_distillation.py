@@ -153,6 +153,20 @@ def test_weights_of_one_network_do_not_pass_for_several(det_run: Path, tmp_path:
         assemble(config, say=silent)
 
 
+def test_equal_networks_that_would_learn_together_are_warned_about(det_run: Path, tmp_path: Path) -> None:
+    same = [
+        f"Architecture.Models.{n}.pretrained={det_run.parent / 'teacher.safetensors'}" for n in ("Student", "Student2")
+    ]
+    for overrides, warned in (
+        (same, True),
+        (same[:1], False),
+        ([same[0], same[0].replace("Student", "Teacher")], False),
+    ):
+        said: list[str] = []
+        assemble(distilled_det(tmp_path, 1, *overrides), say=said.append)
+        assert any("Student and Student2 start from equal weights" in line for line in said) is warned
+
+
 def test_only_the_evaluated_networks_run(tmp_path: Path) -> None:
     parts = assemble(distilled_det(tmp_path, 1, "PostProcess.model_name=[Student]"), say=silent)
     assert set(parts.trainer.model.eval()(torch.zeros(1, 3, 32, 32))) == {"Student/shrink"}

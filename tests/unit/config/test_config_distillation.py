@@ -111,7 +111,11 @@ def test_a_network_is_overridden_by_its_name(tmp_path: Path) -> None:
         ("Architecture.Models.Student.Transform.name=TPS", "Architecture.Models.Student.Transform", "leave it empty"),
         ("Architecture.Models.Student.model_type=det", "Architecture.Models.Student.model_type", "got det"),
         ("Architecture.Models.Student.pretrained=gone", "Architecture.Models.Student.pretrained", "called 'gone'"),
-        ("Architecture.Models.Student.pretrained=https://x/y", "Architecture.Models.Student.pretrained", "download it"),
+        (
+            "Architecture.Models.Student.pretrained=https://x/y",
+            "Architecture.Models.Student.pretrained",
+            "is not downloaded",
+        ),
         ("Architecture.Models={}", "Architecture.Models", "by name"),
         ("Architecture.name=Distil", "Architecture.name", "DistillationModel"),
         ("Architecture.Backbone.name=TinyNet", "Architecture.Backbone", "unknown key"),

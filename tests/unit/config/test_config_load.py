@@ -106,7 +106,7 @@ def test_every_problem_is_reported_together(tmp_path: Path) -> None:
         ("Global.epoch_num=0", "Global", "at least 1"),
         ("Global.precision=fp16", "Global.precision", "auto, float32, bfloat16"),
         ("Global.pretrained_model=", "Global.character_dict_path", "which characters"),
-        ("Global.pretrained_model=https://host/x.pdparams", "Global.pretrained_model", "download it"),
+        ("Global.pretrained_model=https://host/x.pdparams", "Global.pretrained_model", "not downloaded"),
         ("Global.checkpoints=nowhere", "Global.checkpoints", "no checkpoint"),
         ("Optimizer.lr.learning_rate=", "Optimizer.lr", "Cosine needs learning_rate"),
         ("Optimizer.lr.learning_rate=5.0-05", "Optimizer.lr.learning_rate", "expected a number"),

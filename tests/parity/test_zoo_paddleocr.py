@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from zoo_architectures import ZOO
 from zoo_compare import GOLDEN, compare, index
+from zoo_table import END, HEAD, PAGE, START
 
 pytestmark = pytest.mark.parity
 BAR = 1e-4
@@ -34,6 +35,12 @@ def test_every_config_has_its_architectures() -> None:
 def test_the_configs_are_those_of_paddleocr(shared: Path) -> None:
     folder = shared / "paddleocr-configs"
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.y*ml")} == set(index()["files"])
+
+
+def test_the_table_in_the_docs_has_every_architecture() -> None:
+    lines = PAGE.read_text(encoding="utf-8").split(START)[1].split(END)[0].removeprefix(HEAD).splitlines()
+    counts = {line.split(" | ")[0].removeprefix("| "): line.split(" | ")[2] for line in lines}
+    assert counts == {name: f"{index()['architectures'][name]['parameters']:,}" for name in ZOO}
 
 
 def test_no_output_is_saturated() -> None:

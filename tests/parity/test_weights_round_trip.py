@@ -81,6 +81,8 @@ def test_same_boxes(shared, exported, name):
     first, second = open_detector(original(name)), open_detector(exported(name))
     boxes = 0
     for page in images(shared, "test.txt", PAGES):
+        if (side := first.session.input_height) is not None:  # the multilingual file takes squares of 960 only
+            page = cv2.resize(page, (side, side))
         before, after = (np.asarray(model(page).polygons, np.float32) for model in (first, second))
         np.testing.assert_array_equal(after, before)
         boxes += len(before)

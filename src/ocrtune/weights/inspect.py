@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def _from_layers(source: Source, weights: LayerWeights) -> Network:
     classes = weights.classes
     fits: dict[str, tuple[LoadReport, str]] = {}
     fixed = _fixed_shapes(weights)
-    for name, model in _candidates("rec" if classes is not None else "det", classes):
+    for name, model in _candidates(_of_task("rec" if classes is not None else "det"), classes):
         if not fixed <= {tuple(value.shape) for value in model.parameters()}:
             continue
         try:
@@ -105,9 +106,13 @@ def _from_names(source: Source, named: NamedTensors, prefix: str, names: list[st
     keys = set(torch_names(own))
     fits: dict[str, tuple[LoadReport, str]] = {}
     partly: dict[str, tuple[LoadReport, str]] = {}
-    for name, model in _candidates("rec" if classes is not None else "det", classes):
-        if len(keys & set(model.state_dict())) < _WORTH_A_LOOK * len(keys):
-            continue
+    task = "rec" if classes is not None else "det"
+    alike = [
+        n
+        for n in (_of_task(task) if networks(own) else ())
+        if len(keys & _tensor_names(n)) >= _WORTH_A_LOOK * len(keys)
+    ]
+    for name, model in _candidates(alike, classes):
         try:
             report = rehearse(with_memory(model), part, "")
         except WeightsError:
@@ -147,14 +152,20 @@ def _network(
     )
 
 
-def _candidates(task: str, classes: int | None) -> Iterator[tuple[str, nn.Module]]:
-    """Every network of the table for the task, without memory for its values, with as many classes as the file."""
-    charset = None
-    if task == "rec":
-        charset = Charset([chr(_FIRST_CHARACTER + i) for i in range((classes or 2) - 1)])
-    for name, section in ARCHITECTURES.items():
-        if section["model_type"] == task:
-            yield name, outline(section, charset)
+def _candidates(names: Sequence[str], classes: int | None) -> Iterator[tuple[str, nn.Module]]:
+    """The outline of each network, with as many classes as the file has."""
+    charset = Charset([chr(_FIRST_CHARACTER + i) for i in range((classes or 2) - 1)])
+    for name in names:
+        yield name, outline(ARCHITECTURES[name], charset)
+
+
+def _of_task(task: str) -> list[str]:
+    return [name for name, section in ARCHITECTURES.items() if section["model_type"] == task]
+
+
+@functools.cache
+def _tensor_names(name: str) -> frozenset[str]:
+    return frozenset(outline(ARCHITECTURES[name], Charset("a")).state_dict())
 
 
 def _fixed_shapes(weights: LayerWeights) -> set[tuple[int, ...]]:

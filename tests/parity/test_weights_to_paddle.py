@@ -1,7 +1,7 @@
 """What we write as ``.pdparams`` has exactly the names and shapes of PaddleOCR's own state, for every network.
 
 The golden lists are made by ``make_golden/zoo.py`` from PaddleOCR's ``state_dict`` (LSTM weights under one of their two
-names, tables of positions left out). Written files were also loaded by PaddleOCR itself, see docs/results.md.
+names, tables of positions left out).
 """
 
 import zlib

@@ -137,6 +137,7 @@ def test_gate_refuses_a_file_of_other_weights(task, request):
 def test_gate_names_the_crops_that_read_otherwise(rec, exported_rec):
     model = load_run(rec).model
     with torch.no_grad():
+        model.head.fc2.weight.zero_()
         model.head.fc2.bias.copy_(torch.tensor([-50.0, 50.0, 0.0, 0.0]))  # "a" at every step
     with pytest.raises(ExportError, match=r"0\.png: PyTorch reads 'a' \(1\.0000\), the file "):
         verify(model, open_recogniser(exported_rec[0], OPTIONS), _samples(rec))

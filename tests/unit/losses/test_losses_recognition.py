@@ -95,7 +95,7 @@ def test_center_loss_is_the_distance_to_the_centre_of_the_class_read(tmp_path: P
     loss = build("CenterLoss", {"num_classes": 4, "feat_dim": 2, "center_file_path": str(path)})
     features = torch.tensor([[1.0, 1.0], [3.0, 2.0], [0.0, 2.0]], requires_grad=True)
     found = loss(outputs_of([0, 3, 3], features), {})["loss"]
-    assert float(found) == pytest.approx((0 + 9 + 0) / 3)
+    assert found.item() == pytest.approx((0 + 9 + 0) / 3)
     found.backward()
     torch.testing.assert_close(features.grad, torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 0.0]]))
 

@@ -51,6 +51,9 @@ def extract(tensors: Tensors, model: str | None, where: str) -> tuple[dict[str, 
         names = ", ".join(f"{short_name(prefix) or 'the only network'} ('{prefix}')" for prefix in found)
         if wanted:
             raise WeightsError(Problem(where, f"holds {len(wanted)} networks: {names}", "choose one with --model"))
+        if list(found) == [""]:
+            what = f"has no network '{model}': it holds one network, without a prefix"
+            raise WeightsError(Problem(where, what, "leave --model out"))
         raise WeightsError(Problem(where, f"has no network '{model}'; it has {names}", "choose one of these"))
     prefix = wanted[0]
     return {name.removeprefix(prefix): tensors[name] for name in found[prefix]}, prefix

@@ -45,6 +45,10 @@ def test_wrong_or_missing_name_lists_what_there_is():
         extract(tensors, None, "x")
     with pytest.raises(WeightsError, match="holds no PaddleOCR network"):
         extract({"linear_0.w_0": np.ones(1)}, "Student", "x")
+    with pytest.raises(
+        WeightsError, match=r"no network 'Student': it holds one network, without a prefix. leave --model"
+    ):
+        extract({"backbone.w": np.zeros(1, np.float32)}, "Student", "x.pdparams")
 
 
 def test_composed_networks_come_apart_again():

@@ -47,7 +47,7 @@ def compare(name: str, a: Callable[[], None], b: Callable[[], None]) -> None:
 def main() -> None:
     plain, _, _ = load_released("PP-OCRv6_small_rec")
     fast, _, _ = load_released("PP-OCRv6_small_rec")
-    fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in its stubs
     wide = torch.randn(BATCH, 3, 48, 320)
     narrow = torch.randn(BATCH, 3, 48, 160)
     last = torch.channels_last

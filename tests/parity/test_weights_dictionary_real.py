@@ -8,15 +8,14 @@ import random
 
 import cv2
 import pytest
+import torch
 
 from ocrtune.codec.ctc import CTCCodec
 from ocrtune.codec.image import RecPreprocess
 from ocrtune.core.charset import Charset
 from ocrtune.weights import catalogue
-
-torch = pytest.importorskip("torch")
-from ocrtune.weights.load import load_weights  # noqa: E402
-from ocrtune.weights.released import build_section  # noqa: E402
+from ocrtune.weights.load import load_weights
+from ocrtune.weights.released import build_section
 
 pytestmark = pytest.mark.parity
 NAME, PER_SET = "PP-OCRv2_rec", 30

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime as ort
 import pytest
+import torch
 
 from ocrtune.codec.image import DetPreprocess, RecPreprocess
 from ocrtune.weights import catalogue
-
-torch = pytest.importorskip("torch")
-ort = pytest.importorskip("onnxruntime")
-from ocrtune.weights.released import load_released  # noqa: E402
+from ocrtune.weights.released import load_released
 
 pytestmark = pytest.mark.parity
 

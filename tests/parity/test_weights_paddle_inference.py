@@ -8,14 +8,12 @@ from pathlib import Path
 import inference_inputs as inputs
 import numpy as np
 import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
 
+from ocrtune.weights.load import load_weights
 from ocrtune.weights.paddle_reader import read_paddle_inference
-
-torch = pytest.importorskip("torch")
-from torch import nn  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
-
-from ocrtune.weights.load import load_weights  # noqa: E402
 
 pytestmark = pytest.mark.parity
 GOLDEN = Path(__file__).parent / "golden"

@@ -214,5 +214,5 @@ def _measure(model: nn.Module, convolutions: set[Convolution], images: Iterable[
 
 
 def _marked(model: nn.Module, form: Form) -> nn.Module:
-    model.form = form  # type: ignore[assignment]
+    model.form = form  # type: ignore[assignment]  # the stubs allow tensors and modules only
     return model

@@ -22,6 +22,7 @@ class RMSProp(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "rho": rho, "momentum": momentum, "eps": eps, "weight_decay": 0.0})
 
     @torch.no_grad()
+    # PyTorch declares two overloads, with and without a closure; only one is meant here
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
         """One step; ``closure`` is not supported."""
         if closure is not None:

@@ -15,9 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-import codec_inputs as inputs  # noqa: E402
-from import_paddleocr import use_checkout  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent))
+import codec_inputs as inputs
+from import_paddleocr import use_checkout
 
 REAL_IMAGES = (("icdar2015", 7, 960), ("icdar2015", 12, 960), ("wire_markers", 0, 320), ("wire_markers", 40, 320))
 ENCODE_SIZE = (96, 128)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-import data_inputs as inputs  # noqa: E402
-from import_paddleocr import use_checkout  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent))
+import data_inputs as inputs
+from import_paddleocr import use_checkout
 
 
 def main() -> None:

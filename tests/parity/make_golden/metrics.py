@@ -10,9 +10,10 @@ import json
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-import metrics_inputs as inputs  # noqa: E402
-from import_paddleocr import use_checkout  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent))
+import metrics_inputs as inputs
+from import_paddleocr import use_checkout
 
 
 def detection(pages: list) -> dict:

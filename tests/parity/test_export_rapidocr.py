@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 
 import pytest
+import rapidocr
+import torch
 import yaml
 
 from ocrtune.config import load_config
@@ -17,8 +19,6 @@ from ocrtune.config.recipes import find_config
 from ocrtune.core.records import Image
 from ocrtune.inference import Pipeline, PredictOptions, open_detector, open_recogniser, read_image
 
-torch = pytest.importorskip("torch", reason="exporting needs PyTorch")
-rapidocr = pytest.importorskip("rapidocr", reason="rapidocr carries the default weights and is the runtime compared")
 pytestmark = pytest.mark.parity
 
 IMAGES = int(os.environ.get("OCRTUNE_PARITY_IMAGES", "12"))

@@ -17,12 +17,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import rapidocr
 
 from ocrtune.core.records import Image, PageText
 from ocrtune.export.rapidocr import detection_params, recognition_params
 from ocrtune.inference import Pipeline, PredictOptions, open_detector, open_recogniser, read_image
 
-rapidocr = pytest.importorskip("rapidocr", reason="rapidocr carries the default weights and is the runtime compared")
 pytestmark = pytest.mark.parity
 
 IMAGES = int(os.environ.get("OCRTUNE_PARITY_IMAGES", "12"))

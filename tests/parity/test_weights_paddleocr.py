@@ -10,15 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import weights_inputs as inputs
 
 from ocrtune.core.charset import Charset
+from ocrtune.weights import catalogue
+from ocrtune.weights.load import load_weights
 from ocrtune.weights.pdparams import read_pdparams, write_pdparams
-
-torch = pytest.importorskip("torch")
-from ocrtune.weights import catalogue  # noqa: E402
-from ocrtune.weights.load import load_weights  # noqa: E402
-from ocrtune.weights.released import build_section  # noqa: E402
+from ocrtune.weights.released import build_section
 
 pytestmark = pytest.mark.parity
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,14 +10,13 @@ import os
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from ocrtune.core.records import ModelCard
+from ocrtune.export.onnx import export_model
 from ocrtune.inference.models import open_detector, open_recogniser
 from ocrtune.weights import catalogue
-
-torch = pytest.importorskip("torch")
-from ocrtune.export.onnx import export_model  # noqa: E402
-from ocrtune.weights.released import load_released  # noqa: E402
+from ocrtune.weights.released import load_released
 
 pytestmark = pytest.mark.parity
 

@@ -5,14 +5,12 @@ names, tables of positions left out).
 """
 
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from model_weights import from_paddle
 from zoo_inputs import CLASSES, listed
-
-pytest.importorskip("torch")
-from pathlib import Path
 
 from ocrtune.core.charset import Charset
 from ocrtune.weights.architectures import ARCHITECTURES

@@ -101,14 +101,20 @@ class WidthBucketSampler:
 
     width_step: pixels; the tensor is as wide as the widest crop of its bucket, rounded up to this.
     min_width, max_width: bounds of the tensor's width in pixels; only wider crops are squeezed.
+    padded_share: of the batches, 0..1, that are padded to at least ``padded_width`` pixels. Evaluation and prediction
+    pad short crops to that width, and a network that never saw padding reads them worse.
     """
 
     name: Literal["WidthBucketSampler"] = "WidthBucketSampler"
     width_step: int = 32
     min_width: int = 64
     max_width: int = 1280
+    padded_share: float = 0.0
+    padded_width: int = 320
 
     def __post_init__(self) -> None:
+        if not 0 <= self.padded_share <= 1:
+            raise ValueError(f"padded_share is {self.padded_share}, expected 0 to 1")
         if self.width_step < 1 or not 0 < self.min_width <= self.max_width:
             raise ValueError("expected width_step >= 1 and 0 < min_width <= max_width")
 

@@ -84,7 +84,9 @@ class WidthBucketPlan:
         rng.shuffle(groups)
         plan, serial = [], 0
         for group in groups:
-            frame = self._frame(float(widths[group].max()))
+            padded = self.sampler.padded_share > 0 and rng.random() < self.sampler.padded_share
+            least = self.sampler.padded_width if padded else self.sampler.min_width
+            frame = self._frame(max(float(widths[group].max()), least))
             plan.append([Draw(int(order[rank]), serial + i, epoch, frame) for i, rank in enumerate(group)])
             serial += len(group)
         return plan
@@ -98,7 +100,7 @@ class WidthBucketPlan:
     def _frame(self, widest: float) -> Frame:
         step = self.sampler.width_step
         width = int(-(-widest // step) * step)
-        width = min(max(width, self.sampler.min_width), self.sampler.max_width)
+        width = min(width, self.sampler.max_width)
         return Frame(self.height, width, self.sampler.max_width)
 
 

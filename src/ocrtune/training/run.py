@@ -48,6 +48,7 @@ from ocrtune.training.start_distillation import evaluate_only_named, fill_model
 from ocrtune.training.step import Trainer
 from ocrtune.training.tasks.base import Task
 from ocrtune.training.tasks.build import build_task
+from ocrtune.training.upside_down import decide_turns, measure_orientation
 from ocrtune.training.watch import EvaluationPlan, Watch
 
 JOURNAL = "train.jsonl"
@@ -113,10 +114,12 @@ def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) 
     preprocess = preprocess_of(config.eval.dataset.transforms)
     step = pixels_per_step(model, preprocess.image_shape[1]) if isinstance(preprocess, RecPreprocess) else 1
     training, evaluation = checked_samples(config, charset, step, say)
-    train_loader = loader(training, config.train, training=True, width_per_step=step)
     eval_loader = loader(evaluation, config.eval, training=False, preprocess=preprocess)
     if options.checkpoints is None:
         fill_model(model, config, charset, say)
+    config = decide_turns(config, partial(measure_orientation, model, training, preprocess, config, charset), say)
+    train_loader = loader(training, config.train, training=True, width_per_step=step)
+    if options.checkpoints is None:
         if restore_norms(model, options, train_loader):
             say("BatchNorm restored behind the folded convolutions, with statistics of the training images")
     else:

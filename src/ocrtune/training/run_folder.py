@@ -78,12 +78,17 @@ def load_run(folder: Path | str, which: Literal["best", "latest"] = "best") -> L
     Raises ConfigError or WeightsError when the folder is not a run, or is damaged.
     """
     folder = Path(folder)
-    if not (folder / CONFIG).is_file():
-        raise WeightsError(Problem(str(folder), f"not a run folder: it has no {CONFIG}", "give what train wrote"))
-    config = load_config(folder / CONFIG, registries=all_registries(), files_of=()).config
+    config = saved_config(folder)
     charset = None
     if config.architecture.model_type == "rec":
         charset = Charset.from_file(folder / DICTIONARY, config.global_options.use_space_char)
     model = build_model(config.architecture, charset)
     score = load_checkpoint_weights(model, folder / (BEST if which == "best" else LATEST))
     return LoadedRun(config, charset, model.eval(), score)
+
+
+def saved_config(folder: Path) -> RunConfig:
+    """The config that the run in ``folder`` was made with; WeightsError when it is not a run folder."""
+    if not (folder / CONFIG).is_file():
+        raise WeightsError(Problem(str(folder), f"not a run folder: it has no {CONFIG}", "give what train wrote"))
+    return load_config(folder / CONFIG, registries=all_registries(), files_of=()).config

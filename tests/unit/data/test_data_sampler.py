@@ -87,6 +87,19 @@ def test_width_buckets_place_the_small_batch_anywhere() -> None:
     assert all(len(out) == 20 and max(out) > 100 > min(out) for out in left_out)
 
 
+def test_width_buckets_pad_a_share_of_the_batches_like_evaluation() -> None:
+    widths = np.random.default_rng(0).integers(40, 250, 1000).tolist()
+    sampler = WidthBucketSampler(padded_share=0.3)
+    plan = WidthBucketPlan(labelled(widths), LoaderOptions(5), sampler, 1, 48, 8)
+    check_epochs(plan, 1000)
+    short = [batch for batch in plan.batches(0) if max(widths[draw.index] for draw in batch) <= 256]
+    padded = sum(batch[0].frame == Frame(48, 320, 1280) for batch in short)
+    assert len(short) > 150
+    assert 0.2 < padded / len(short) < 0.4
+    wide = WidthBucketPlan(labelled([900]), LoaderOptions(1), WidthBucketSampler(padded_share=1.0), 1, 48, 8)
+    assert wide.batches(0)[0][0].frame == Frame(48, 928, 1280)
+
+
 def test_width_buckets_leave_room_for_ctc() -> None:
     labels = labelled([30] * 8, text="AABBCC")  # 9 steps of 8 pixels
     [batch] = WidthBucketPlan(labels, LoaderOptions(8), WidthBucketSampler(min_width=8), 1, 48, 8).batches(0)

@@ -10,7 +10,7 @@ import pytest
 from conftest_data import components, page
 
 from ocrtune.core.charset import Charset
-from ocrtune.core.errors import DataError
+from ocrtune.core.errors import ConfigError, DataError
 from ocrtune.core.options import Findings
 from ocrtune.core.records import Sample, TextInstance
 from ocrtune.data.formats import paddle_det
@@ -108,6 +108,8 @@ def test_every_transform_refuses_an_unknown_option(name: str) -> None:
             {"image_shape": [64, 64], "resize_long": 3},
             "image_shape and resize_long exclude each other",
         ),
+        ("RandomRotate180", {"prob": 1.5}, "expected 0 <= prob <= 1, or auto"),
+        ("RandomRotate180", {"prob": "sometimes"}, "got 'sometimes', expected"),
         ("MakeShrinkMap", {"shrink_ratio": 1.0}, "shrink_ratio must be between 0 and 1"),
     ],
 )
@@ -360,6 +362,15 @@ def test_augmentation_can_be_switched_off() -> None:
     np.testing.assert_array_equal(run(item_of(), ("RecAug", off)).image, page(0))
     inverted = run(item_of(), ("RecAug", {**off, "reverse_prob": 1.0})).image
     np.testing.assert_array_equal(inverted, 255 - page(0))
+
+
+def test_turning_crops_upside_down() -> None:
+    image = page(0)
+    turned = run(item_of(), ("RandomRotate180", {"prob": 1.0})).image
+    np.testing.assert_array_equal(turned, image[::-1, ::-1])
+    np.testing.assert_array_equal(run(item_of(), ("RandomRotate180", {"prob": 0.0})).image, image)
+    with pytest.raises(ConfigError, match="only a training run decides 'auto'"):
+        run(item_of(), ("RandomRotate180", {"prob": "auto"}))
 
 
 def test_joined_crops() -> None:

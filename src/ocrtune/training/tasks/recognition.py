@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ocrtune.codec.ctc import CTCCodec
-from ocrtune.core.records import Batch
+from ocrtune.core.records import Batch, RecognitionResult
 from ocrtune.metrics.recognition import RecMetric
 
 
@@ -30,12 +30,16 @@ class RecognitionTask:
 
     def update(self, outputs: Mapping[str, Tensor], batch: Batch) -> None:
         """Read and score the texts of one batch."""
-        logits = outputs["ctc"].float()
-        best, classes = logits.max(dim=2)
-        probabilities = torch.exp(best - torch.logsumexp(logits, dim=2))
-        results = self._codec.decode_steps(classes.cpu().numpy(), probabilities.cpu().numpy())
-        self._metric.update(results, batch.samples)
+        self._metric.update(read_texts(outputs, self._codec), batch.samples)
 
     def compute(self) -> dict[str, float]:
         """accuracy (with and without spaces), cer and the others."""
         return self._metric.compute()
+
+
+def read_texts(outputs: Mapping[str, Tensor], codec: CTCCodec) -> list[RecognitionResult]:
+    """The text of every image of a batch, from its ``ctc`` logits (N, T, C)."""
+    logits = outputs["ctc"].float()
+    best, classes = logits.max(dim=2)
+    probabilities = torch.exp(best - torch.logsumexp(logits, dim=2))
+    return codec.decode_steps(classes.cpu().numpy(), probabilities.cpu().numpy())

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from peers import machine
-from peers.cases import DATA, KEYS_V1, DataCase
+from peers.cases import DATA, KEYS_V1, RECIPE_OVERRIDES, DataCase
 from peers.data_sets import crop_set, page_set
 from peers.dictionary import digits
 from peers.made_sets import LabelledSet, make_set
@@ -64,6 +64,7 @@ def measure(case: DataCase, args: Any) -> dict[str, Any]:
             "frame": case.frame,
             "core": max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
             "paddleocr": str(args.paddleocr.resolve()) if args.paddleocr else None,
+            "more": RECIPE_OVERRIDES[case.kind] if args.smoke else [],
         }
         reserve = 0.0 if args.smoke else RESERVE_GIB
         workers = [ended.enter_context(Worker(s, request, reserve)) for s in stacks(args.paddle_python, args.smoke)]
@@ -109,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when every case was measured, 1 when a worker failed."""
     args = parse(arguments)
     known = {case.name: case for case in (SMOKE if args.smoke else DATA)}
-    names = args.cases.split(",") if args.cases else list(known)
+    names = args.cases.split(",") if args.cases else [name for name, case in known.items() if not case.hidden]
     if unknown := [name for name in names if name not in known]:
         sys.exit(f"error: unknown case {', '.join(unknown)}; known: {', '.join(known)}")
     found: dict[str, Any] = {"machine": machine.describe(), "cases": {}}

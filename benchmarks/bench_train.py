@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from peers import machine
-from peers.cases import KEYS_V1, TRAIN, TrainCase
+from peers.cases import KEYS_V1, RECIPE_OVERRIDES, TRAIN, TrainCase
 from peers.dictionary import digits, released_dictionary
 from peers.workers import RESERVE_GIB, OutOfMemory, Stack, Worker, WorkerFailed, ratio, take_turns
 
@@ -31,7 +31,6 @@ SMOKE = (
     TrainCase("det-smoke", "det/PP-OCRv2_student.yml", 1, 64, 96),
     TrainCase("rec-smoke", "rec/PP-OCRv2.yml", 2, 32, 64),
 )
-SMOKE_OVERRIDES = {"det": [], "rec": ["Train.dataset.transforms.RandomRotate180.prob=0"]}  # nothing to be measured
 
 
 def stacks(paddle_python: str, threads: int) -> list[Stack]:
@@ -115,7 +114,7 @@ def settings_of(case: TrainCase, args: Any, folder: Path) -> dict[str, Any] | st
         "dictionary": str(dictionary.resolve()) if dictionary else None,
         "paddleocr": str(checkout.resolve()) if checkout else None,
         "samples": 4 if args.smoke else 256,  # on disk, for the loader that is built but not asked: the largest batch
-        "more": SMOKE_OVERRIDES[case.kind] if args.smoke else [],
+        "more": RECIPE_OVERRIDES[case.kind] if args.smoke else [],
     }
 
 

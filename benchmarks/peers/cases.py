@@ -14,6 +14,8 @@ V6_REC = "rec/PP-OCRv6/PP-OCRv6_small_rec.yml"
 
 KEYS_V1 = "ppocr/utils/ppocr_keys_v1.txt"
 V6_WEIGHTS = "PP-OCRv6_small_rec"  # its dictionary is inside its weights, which ocrtune installs
+# what the recipes need in a smoke test: 'auto' would ask the base model
+RECIPE_OVERRIDES = {"det": [], "rec": ["Train.dataset.transforms.RandomRotate180.prob=0"]}
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class DataCase:
     """One pass over a small set. longest: side that pages are resized to, pixels; None leaves them as they are.
 
     samples: how many. wanted: times PaddleOCR's rate that the project promises. frame: (width, height) of the tensor
-    where PaddleOCR's sampler decides it.
+    where PaddleOCR's sampler decides it. hidden: for tests, not part of a full run.
     """
 
     name: str
@@ -76,6 +78,7 @@ class DataCase:
     wanted: float
     longest: int | None = None
     frame: tuple[int, int] | None = None
+    hidden: bool = False
 
     @property
     def kind(self) -> Literal["det", "rec"]:
@@ -91,4 +94,6 @@ DATA = (
     DataCase("det-v4-4000", V4_DET, 8, 12, longest=4000),
     DataCase("rec-v2", V2_REC, 400, 8),
     DataCase("rec-v4", V4_REC, 400, 8, frame=(320, 48)),
+    DataCase("det-tiny", V4_DET, 2, 0, longest=400, hidden=True),
+    DataCase("rec-tiny", V4_REC, 4, 0, frame=(320, 48), hidden=True),
 )

@@ -24,12 +24,12 @@ from peers.protocol import Answer, serve
 
 
 def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
-    """arguments: kind, config (file), labels, data (folder), dictionary (or None), frame (or None), core (or None)."""
+    """arguments: kind, config, labels (files), data (folder), dictionary, frame, core (or None), more (overrides)."""
     if arguments["core"] is not None:
         os.sched_setaffinity(0, {arguments["core"]})
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-    overrides = ["Global.pretrained_model="]
+    overrides = ["Global.pretrained_model=", *arguments["more"]]
     for section in ("Train", "Eval"):
         overrides.append(f"{section}.dataset.data_dir={json.dumps(arguments['data'])}")
         overrides.append(f"{section}.dataset.label_file_list={json.dumps([arguments['labels']])}")

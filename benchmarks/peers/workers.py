@@ -7,18 +7,20 @@ import os
 import select
 import statistics
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 BENCHMARKS = Path(__file__).parent.parent
+_LAST_LINES = 12  # of a failed worker's messages that are shown
 RESERVE_GIB = 1.0  # memory that must stay free: below, the machine would begin to swap
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_DEBUG_CPU_TYPE")
 
 
 class WorkerFailed(Exception):
-    """A worker ended without an answer; its own message is on the error stream."""
+    """A worker ended without an answer; says the last of what it printed."""
 
 
 class OutOfMemory(WorkerFailed):
@@ -44,6 +46,7 @@ class Worker:
     def __init__(self, stack: Stack, arguments: Any, reserve_gib: float = RESERVE_GIB):
         self.stack = stack
         self.reserve_gib = reserve_gib
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
         paths = [str(BENCHMARKS), *filter(None, [os.environ.get("PYTHONPATH")])]
         kept = {name: value for name, value in os.environ.items() if name not in _THREAD_VARIABLES}
         environment = {**kept, "PYTHONPATH": os.pathsep.join(paths), **stack.variables}
@@ -51,9 +54,15 @@ class Worker:
             [stack.python, "-m", f"peers.{stack.module}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._log,
             env=environment,
         )
-        self.about = self.ask(arguments)
+        try:
+            self.about = self.ask(arguments)
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
 
     def ask(self, request: Any) -> dict[str, Any]:
         """Send ``request``, wait for the answer, watching the machine's memory. Raises WorkerFailed, OutOfMemory."""
@@ -63,16 +72,22 @@ class Worker:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
         except BrokenPipeError:
-            raise WorkerFailed(f"{self.stack.name} has ended") from None
+            raise WorkerFailed(self._last_words()) from None
         while not select.select([process.stdout], [], [], 1.0)[0]:
             if (free := available_gib()) is not None and free < self.reserve_gib:
                 process.kill()
                 raise OutOfMemory(f"{free:.1f} GiB were left while {self.stack.name} worked")
         line = process.stdout.readline()
         if not line:
-            raise WorkerFailed(f"{self.stack.name} ended with code {process.wait()}, see its message above")
+            raise WorkerFailed(self._last_words())
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _last_words(self) -> str:
+        code = self._process.wait()
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
+        return "\n    ".join([f"{self.stack.name} ended with code {code}:", *lines])
 
     def __enter__(self) -> Worker:
         return self
@@ -86,6 +101,7 @@ class Worker:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()
+        self._log.close()
 
 
 def take_turns(workers: Sequence[Worker], rounds: int, warm_up: int) -> dict[str, list[dict[str, Any]]]:

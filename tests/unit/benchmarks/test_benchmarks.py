@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
@@ -85,3 +86,18 @@ def test_made_up_labels_end_where_their_length_says(peers: None) -> None:
         assert guide[0] == 2
         assert guide[length + 1] == 3
         assert (guide[1 : length + 1] == ids[:length] + 3).all()
+
+
+def test_arithmetic_is_counted_group_by_group(peers: None) -> None:
+    from peers.bound import Counter
+
+    image = torch.randn(2, 8, 5, 7, requires_grad=True)
+    depthwise = torch.nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)
+    linear = torch.nn.Linear(4, 6, bias=False)
+    with Counter() as counter:
+        depthwise(image).sum().backward()
+    assert counter.flop == 3 * 2 * image.numel() * 9  # the result, and the gradients of image and weight
+    assert counter.bytes > 0
+    with Counter() as counter, torch.no_grad():
+        linear(torch.ones(3, 4))
+    assert counter.flop == 2 * 3 * 4 * 6

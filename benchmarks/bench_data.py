@@ -83,7 +83,9 @@ def report(case: DataCase, result: dict[str, Any]) -> None:
     print(f"\n{case.name}: {count} samples a round, {case.config}")
     for name, seconds in times.items():
         median = statistics.median(seconds)
-        print(f"  {name:10} {count / median:9.1f} samples/s  {1000 * median / count:8.2f} ms a sample")
+        failed = sum(answer.get("failed", 0) for answer in result["answers"][name])
+        more = f"  ({failed} samples failed and were replaced)" if failed else ""
+        print(f"  {name:10} {count / median:9.1f} samples/s  {1000 * median / count:8.2f} ms a sample{more}")
     if THEIRS in times:
         result["ratio"] = ratio(times[THEIRS], times[OURS])
         verdict = "met" if result["ratio"] >= case.wanted else "missed"
@@ -127,6 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found["cases"][name] = result
         if args.json:
             args.json.write_text(json.dumps(found, indent=1) + "\n")
+    about = [each for result in found["cases"].values() for each in result["about"].values()]
+    print("\nversions:", json.dumps({name: value for each in about for name, value in each["versions"].items()}))
     return 1 if failed else 0
 
 

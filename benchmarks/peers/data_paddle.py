@@ -14,11 +14,25 @@ from typing import Any
 from peers.protocol import Answer, serve
 
 
+class Failures(logging.Handler):
+    """Counts the samples that PaddleOCR could not prepare and replaced by others: it only writes them to its log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count, and keep the message for whoever reads the error stream."""
+        self.count += 1
+        print(record.getMessage(), file=sys.stderr)
+
+
 def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
     """arguments: those of ``data_ocrtune`` and paddleocr (checkout)."""
     if arguments["core"] is not None:
         os.sched_setaffinity(0, {arguments["core"]})
     sys.path.insert(0, arguments["paddleocr"])
+    import albumentations
     import cv2
     import numpy as np
     import paddle
@@ -32,19 +46,23 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
     config["Global"]["character_dict_path"] = arguments["dictionary"]
     options = config["Train"]["dataset"]
     options["data_dir"], options["label_file_list"] = arguments["data"], [arguments["labels"]]
-    dataset = getattr(simple_dataset, options["name"])(config, "Train", logging.getLogger("ppocr"), 0)
+    failures, logger = Failures(), logging.Logger("benchmark")
+    logger.addHandler(failures)
+    dataset = getattr(simple_dataset, options["name"])(config, "Train", logger, 0)
     if arguments["frame"]:
         places = [(*arguments["frame"], index) for index in range(len(dataset))]
     else:
         places = list(range(len(dataset)))
 
     def answer(_: Any) -> Answer:
+        failures.count = 0
         start = time.perf_counter()
         for place in places:
             dataset[place]
-        return {"seconds": time.perf_counter() - start, "samples": len(places)}
+        return {"seconds": time.perf_counter() - start, "samples": len(places), "failed": failures.count}
 
-    return {"versions": {"paddle": paddle.__version__, "cv2": cv2.__version__}, "samples": len(dataset)}, answer
+    versions = {"paddle": paddle.__version__, "cv2": cv2.__version__, "albumentations": albumentations.__version__}
+    return {"versions": versions, "samples": len(dataset)}, answer
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -52,7 +52,7 @@ class Network:
     batches: tuple[int, ...]
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["det", "rec"]:
         return "det" if self.config.startswith("det/") else "rec"
 
 
@@ -131,12 +131,12 @@ def ceilings(parts: Parts, batch: Batch, args: Any) -> Iterator[tuple[str, dict[
     )
     plain = trainer.model
     forms = {} if args.no_compile else _COMPILE
-    yield "as it is", images_per_second(trainer, iter(lambda: on_device, None), args.steps)
+    yield "as it is", images_per_second(trainer, repeat(on_device), args.steps)
     for form, mode in forms.items():
         torch.compiler.reset()
         trainer.model = torch.compile(plain, mode=mode)  # type: ignore[assignment]  # a wrapped module
         try:
-            yield form, images_per_second(trainer, iter(lambda: on_device, None), args.steps)
+            yield form, images_per_second(trainer, repeat(on_device), args.steps)
         except Exception as problem:  # whatever a compiler raises is a finding here
             yield form, {"failed": f"{type(problem).__name__}: {str(problem).splitlines()[0]}"}
     trainer.model = plain
@@ -182,7 +182,7 @@ def _data(network: Network, size: int, args: Any, folder: Path) -> LabelledSet:
     """The labelled set of ``--data``, or drawn images enough for several batches."""
     if args.data is None:
         shape = (720, 1280) if network.kind == "det" else (48, 200)
-        return make_set(folder, network.kind, 4 * size, (96, 128) if args.smallest else shape)  # type: ignore[arg-type]
+        return make_set(folder, network.kind, 4 * size, (96, 128) if args.smallest else shape)
     labels = args.data / ("train.txt" if network.kind == "det" else "rec_train.txt")
     return LabelledSet(labels.resolve(), args.data.resolve(), len(labels.read_text(encoding="utf-8").splitlines()))
 

@@ -16,7 +16,8 @@ from typing import Any
 BENCHMARKS = Path(__file__).parent.parent
 _LAST_LINES = 12  # of a failed worker's messages that are shown
 RESERVE_GIB = 1.0  # memory that must stay free: below, the machine would begin to swap
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_DEBUG_CPU_TYPE")
+# what a shell may have set and every stack should do without, to be measured as it starts itself
+_REMOVED = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "FLAGS_")
 
 
 class WorkerFailed(Exception):
@@ -48,7 +49,7 @@ class Worker:
         self.reserve_gib = reserve_gib
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
         paths = [str(BENCHMARKS), *filter(None, [os.environ.get("PYTHONPATH")])]
-        kept = {name: value for name, value in os.environ.items() if name not in _THREAD_VARIABLES}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_REMOVED)}
         environment = {**kept, "PYTHONPATH": os.pathsep.join(paths), **stack.variables}
         self._process = subprocess.Popen(
             [stack.python, "-m", f"peers.{stack.module}"],

@@ -29,7 +29,7 @@ PROMISED = {DEFAULT: 8.0, BEST: 5.0}
 RECIPES = Path(__file__).parent.parent / "recipes"
 SMOKE = (
     TrainCase("det-smoke", "det/PP-OCRv2_student.yml", 1, 64, 96),
-    TrainCase("rec-smoke", "rec/PP-OCRv2.yml", 2, 32, 64),
+    TrainCase("rec-smoke", "rec/PP-OCRv2.yml", 2, 32, 128),
 )
 
 

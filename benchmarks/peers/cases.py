@@ -56,7 +56,7 @@ TRAIN = (
     TrainCase("rec-v4-b32", V4_REC, 32, 48, 320),
     TrainCase("det-v6-640", V6_DET, 8, 640, 640, later=True),
     TrainCase("rec-v6-b32", V6_REC, 32, 48, 320, later=True),
-    TrainCase("rec-v2-tiny", V2_REC, 2, 32, 64, hidden=True),
+    TrainCase("rec-v2-tiny", V2_REC, 2, 32, 128, hidden=True),
     TrainCase("det-v2-tiny", V2_DET, 2, 64, 96, hidden=True),
     TrainCase("rec-v4-tiny", V4_REC, 2, 48, 320, hidden=True),
     TrainCase("det-v6-tiny", V6_DET, 1, 64, 96, later=True, hidden=True),

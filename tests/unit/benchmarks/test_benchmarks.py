@@ -33,7 +33,7 @@ def test_a_training_step_is_measured_in_a_worker(tmp_path: Path) -> None:
     assert set(cases) == {"det-smoke", "rec-smoke"}
     for found in cases.values():
         first, second = found["answers"]["ocrtune"]
-        assert first["loss"] != second["loss"] or first["loss"] > 0
+        assert min(first["loss"], second["loss"]) > 0
         assert first["seconds"] > 0
 
 

@@ -1,0 +1,62 @@
+"""Worker: one pass of ocrtune's training dataset over a small set, on one core."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+
+from ocrtune.config import load_config
+from ocrtune.core.errors import DataError
+from ocrtune.data.dataset import Draw, TrainingDataset
+from ocrtune.data.item import Context, Frame
+from ocrtune.data.labels import read_label_set
+from ocrtune.data.pipeline import build_transforms
+from ocrtune.training.registries import all_registries
+from ocrtune.training.start import read_charset
+from peers.protocol import Answer, serve
+
+
+def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
+    """arguments: kind, config, labels (files), data (folder), dictionary, frame, core (or None), more (overrides)."""
+    if arguments["core"] is not None:
+        os.sched_setaffinity(0, {arguments["core"]})
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    overrides = ["Global.pretrained_model=", *arguments["more"]]
+    for section in ("Train", "Eval"):
+        overrides.append(f"{section}.dataset.data_dir={json.dumps(arguments['data'])}")
+        overrides.append(f"{section}.dataset.label_file_list={json.dumps([arguments['labels']])}")
+    if arguments["dictionary"]:
+        overrides.append(f"Global.character_dict_path={json.dumps(arguments['dictionary'])}")
+    config = load_config(Path(arguments["config"]), overrides, all_registries()).config
+    options = config.train.dataset
+    labels = read_label_set(options, arguments["kind"])
+    context = Context(read_charset(config), config.global_options.max_text_length)
+    transforms = build_transforms(options.transforms, context)
+    dataset = TrainingDataset(labels.samples, transforms, options.ext_op_transform_idx, config.global_options.seed)
+    frame = None
+    if arguments["frame"]:
+        width, height = arguments["frame"]
+        frame = Frame(height, width, width)
+
+    def answer(request: Any) -> Answer:
+        draws = [Draw(index, index, request["round"], frame) for index in range(len(dataset))]
+        start = time.perf_counter()
+        for draw in draws:
+            item = dataset[draw]
+            if isinstance(item, DataError):
+                raise item
+        return {"seconds": time.perf_counter() - start, "samples": len(draws)}
+
+    return {"versions": {"cv2": cv2.__version__}, "samples": len(dataset)}, answer
+
+
+if __name__ == "__main__":
+    serve(prepare)

@@ -1,0 +1,48 @@
+"""Worker: a training step of ocrtune, with the precision, memory layout and threads that it chooses by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from peers.bound import measure_bounds
+from peers.cases import TrainCase
+from peers.made_sets import make_set
+from peers.ocrtune_run import made_up_batch, make_run
+from peers.protocol import Answer, serve
+
+
+def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
+    """arguments: case, configs (folder), dictionary (or None), folder to write to, samples there, more (overrides)."""
+    case = TrainCase(**arguments["case"])
+    dictionary = Path(arguments["dictionary"]) if arguments["dictionary"] else None
+    config, folder = Path(arguments["configs"], case.config), Path(arguments["folder"])
+    data = make_set(folder / "data", case.kind, arguments["samples"], (64, 96))
+    trainer = make_run(config, dictionary, folder, data=data, more=arguments["more"]).trainer
+    batch = made_up_batch(case.shape, dictionary)
+
+    def answer(request: Any) -> Answer:
+        if request == "bounds":
+            return measure_bounds(lambda: trainer.step([batch]), trainer.precision)
+        start = time.perf_counter()
+        result = trainer.step([batch])
+        seconds = time.perf_counter() - start
+        if result.skipped:
+            raise RuntimeError(f"the step learnt nothing: {result.skipped}")
+        return {"seconds": seconds, "loss": result.losses["loss"]}
+
+    about = {
+        "versions": {"torch": torch.__version__},
+        "threads": torch.get_num_threads(),
+        "precision": str(trainer.precision).removeprefix("torch."),
+        "parameters": sum(value.numel() for value in trainer.model.parameters() if value.requires_grad),
+    }
+    return about, answer
+
+
+if __name__ == "__main__":
+    serve(prepare)

@@ -22,6 +22,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--max-minutes", type=float, metavar="M", help="stop after so many minutes, with what is best")
     parser.add_argument("--early-stop", type=int, metavar="N", help="stop after N evaluations without a new best")
+    parser.add_argument(
+        "--interpolate",
+        type=float,
+        nargs="+",
+        metavar="A",
+        help="afterwards keep (1 - A) x base + A x tuned weights, such as 0.5; of several, the best on validation",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -42,5 +49,6 @@ def _short_forms(arguments: argparse.Namespace) -> list[str]:
         "freeze": f"[{', '.join(arguments.freeze)}]" if arguments.freeze else None,
         "max_minutes": arguments.max_minutes,
         "early_stop": arguments.early_stop,
+        "interpolate": arguments.interpolate,
     }
     return [f"Global.{key}={value}" for key, value in values.items() if value is not None]

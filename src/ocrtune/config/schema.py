@@ -42,6 +42,8 @@ class GlobalOptions:
     freeze: parts that keep their weights, by the beginning of their names, such as ``backbone`` (extension).
     early_stop: stop after so many evaluations without a new best (extension). max_minutes: stop then (extension).
     batchnorm: fine-tune weights whose BatchNorm is folded as they are, or put the BatchNorm back (extension).
+    interpolate: after training, go back from the best weights towards the base: one or several shares of the tuned
+        weights, above 0 and up to 1; the best on the validation set is kept (extension), see ``training.interpolate``.
     """
 
     epoch_num: int
@@ -67,6 +69,7 @@ class GlobalOptions:
     freeze: tuple[str, ...] = ()
     early_stop: int | None = None
     max_minutes: float | None = None
+    interpolate: tuple[float, ...] | float | None = None
 
     use_gpu: Any = ignored(_DEVICE)
     use_xpu: Any = ignored(_DEVICE)
@@ -111,6 +114,15 @@ class GlobalOptions:
             _at_least("eval_batch_step", every, 1)
         if not 0 < self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}, expected a number between 0 and 1")
+        if not all(0 < share <= 1 for share in self.interpolation_shares):
+            raise ValueError(f"interpolate is {self.interpolate}, expected shares of the tuned weights, 0 < share <= 1")
+
+    @property
+    def interpolation_shares(self) -> tuple[float, ...]:
+        """``interpolate`` as a tuple, empty when nothing is to be interpolated."""
+        if self.interpolate is None or isinstance(self.interpolate, tuple):
+            return self.interpolate or ()
+        return (self.interpolate,)
 
     def epochs(self, steps_per_epoch: int) -> int:
         """Passes to make: ``epoch_num``, or fewer where ``max_steps`` asks for it."""

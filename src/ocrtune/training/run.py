@@ -25,6 +25,7 @@ from ocrtune.training.data import checked_samples
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.freeze import freeze_
+from ocrtune.training.interpolate import Interpolated, interpolate_best, keep_base
 from ocrtune.training.interrupt import Interrupt
 from ocrtune.training.limits import Limits
 from ocrtune.training.linear_rule import scaled
@@ -73,6 +74,11 @@ class Parts:
         """Steps that one pass over the training data makes."""
         return steps_per_epoch(self.train_loader, self.config.optimizer.gradient_accumulation_steps)
 
+    def measure(self) -> dict[str, float]:
+        """Every metric of the model, as it is, on the validation set."""
+        trainer = self.trainer
+        return evaluate(trainer.model, self.eval_loader, self.task, self.n_eval, device=trainer.device)
+
 
 def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> RunResult:
     """Fine-tune as ``config`` says and fill ``Global.save_model_dir``; see ``docs/design.md`` for its files.
@@ -92,8 +98,9 @@ def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> 
     with Journal(folder / JOURNAL) as journal:
         journal.write("start", settings)
         _train(parts, journal, limits)
+        between = _interpolate(parts, journal, say)
     seconds = time.perf_counter() - started
-    result = RunResult.of(folder, parts.task.main_indicator, parts.trainer.progress, seconds, settings)
+    result = RunResult.of(folder, parts.task.main_indicator, parts.trainer.progress, seconds, settings, between)
     say(result.table())
     say(f"{duration(seconds)} in all; {result.save()}, {result.best}")
     return result
@@ -130,9 +137,12 @@ def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) 
     config = prepare_folder(_with_rates(config, say), charset)
     steps = steps_per_epoch(train_loader, config.optimizer.gradient_accumulation_steps)
     trainer = _trainer(config, model, place, steps)
-    if options.checkpoints is not None:
-        resume(trainer, run_folder_of(options.checkpoints), steps)
-        say(f"going on after epoch {trainer.progress.epoch} of {run_folder_of(options.checkpoints)}")
+    came_from = run_folder_of(options.checkpoints) if options.checkpoints is not None else None
+    if config.global_options.interpolation_shares:
+        keep_base(options.save_model_dir, model, charset, came_from)
+    if came_from is not None:
+        resume(trainer, came_from, steps)
+        say(f"going on after epoch {trainer.progress.epoch} of {came_from}")
     return Parts(config, charset, trainer, task, train_loader, eval_loader, training.epoch_size(), len(evaluation))
 
 
@@ -182,9 +192,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
     with Bar(steps, "step", done=trainer.progress.step) as bar:
         watch = Watch(
             trainer=trainer,
-            measure=partial(
-                evaluate, trainer.model, parts.eval_loader, parts.task, parts.n_eval, device=trainer.device
-            ),
+            measure=parts.measure,
             main_indicator=parts.task.main_indicator,
             folder=options.save_model_dir,
             charset=parts.charset,
@@ -209,6 +217,20 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             folder = options.save_model_dir
             bar.say(f"stopped at step {trainer.progress.step}; go on with -o Global.checkpoints={folder}")
             raise KeyboardInterrupt from stop
+
+
+def _interpolate(parts: Parts, journal: Journal, say: Say) -> Interpolated | None:
+    """What ``Global.interpolate`` asks for, after training; None when it asks for nothing."""
+    options, trainer = parts.config.global_options, parts.trainer
+    shares = options.interpolation_shares
+    if not shares:
+        return None
+    folder, main = options.save_model_dir, parts.task.main_indicator
+    found = interpolate_best(folder, shares, trainer.model, parts.measure, main, trainer.progress, say)
+    if found is not None:
+        values = {"share": found.share, "metrics": found.score.metrics, "kept": found.kept}
+        journal.write("interpolated", values)
+    return found
 
 
 def _settings(parts: Parts) -> dict[str, Any]:

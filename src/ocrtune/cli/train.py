@@ -29,6 +29,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="A",
         help="afterwards keep (1 - A) x base + A x tuned weights, such as 0.5; of several, the best on validation",
     )
+    parser.add_argument(
+        "--profile", type=int, metavar="N", help="record N steps with PyTorch's profiler into the run folder, and stop"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -50,5 +53,6 @@ def _short_forms(arguments: argparse.Namespace) -> list[str]:
         "max_minutes": arguments.max_minutes,
         "early_stop": arguments.early_stop,
         "interpolate": arguments.interpolate,
+        "profile": arguments.profile,
     }
     return [f"Global.{key}={value}" for key, value in values.items() if value is not None]

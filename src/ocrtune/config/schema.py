@@ -42,6 +42,8 @@ class GlobalOptions:
     freeze: parts that keep their weights, by the beginning of their names, such as ``backbone`` (extension).
     early_stop: stop after so many evaluations without a new best (extension). max_minutes: stop then (extension).
     batchnorm: fine-tune weights whose BatchNorm is folded as they are, or put the BatchNorm back (extension).
+    profile: record so many steps with PyTorch's profiler, after five others, and stop (extension); nothing is evaluated
+        in between. What is recorded is in ``training.profiling``.
     interpolate: after training, go back from the best weights towards the base: one or several shares of the tuned
         weights, above 0 and up to 1; the best on the validation set is kept (extension), see ``training.interpolate``.
     """
@@ -70,6 +72,7 @@ class GlobalOptions:
     early_stop: int | None = None
     max_minutes: float | None = None
     interpolate: tuple[float, ...] | float | None = None
+    profile: int | None = None
 
     use_gpu: Any = ignored(_DEVICE)
     use_xpu: Any = ignored(_DEVICE)
@@ -106,6 +109,8 @@ class GlobalOptions:
         _at_least("max_text_length", self.max_text_length, 1)
         if self.early_stop is not None:
             _at_least("early_stop", self.early_stop, 1)
+        if self.profile is not None:
+            _at_least("profile", self.profile, 1)
         if self.max_minutes is not None and self.max_minutes <= 0:
             raise ValueError(f"max_minutes is {self.max_minutes}, expected more than 0")
         _at_least("print_batch_step", self.print_batch_step, 1)
@@ -143,7 +148,7 @@ class RunConfig:
     metric: Component = spelled("Metric")
     train: DataOptions = spelled("Train")
     eval: DataOptions = spelled("Eval")
-    profiler_options: Any = ignored("it profiles Paddle")
+    profiler_options: Any = ignored("it profiles Paddle; Global.profile: 50 profiles PyTorch")
     wandb: Any = ignored("the curves are in train.jsonl")
 
 

@@ -63,16 +63,19 @@ class Meter:
         self._samples += samples
         self._waited += waited
 
-    def read(self) -> dict[str, float]:
-        """Mean of each loss, ``samples_per_s`` and ``waiting``, the share of time spent waiting for data; then forget.
+    def read(self, phases: Mapping[str, float] | None = None) -> dict[str, float]:
+        """Mean of each loss, ``samples_per_s`` and shares of the time, 0..1; then forget.
 
+        The shares: ``waiting`` for data, and those of ``phases``, which gives the seconds since the last reading.
         A loss that only some steps reported counts as 0 in the others. Empty when there was no step.
         """
         if not self._steps:
             return {}
         seconds = max(time.perf_counter() - self._since, 1e-9)
         result = {name: value / self._steps for name, value in self._sums.items()}
-        result |= {"samples_per_s": self._samples / seconds, "waiting": min(self._waited / seconds, 1.0)}
+        result["samples_per_s"] = self._samples / seconds
+        spent = {"waiting": self._waited, **(phases or {})}
+        result |= {name: min(value / seconds, 1.0) for name, value in spent.items()}
         self._reset()
         return result
 

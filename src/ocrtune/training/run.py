@@ -33,6 +33,7 @@ from ocrtune.training.logs import Bar, Journal, duration
 from ocrtune.training.loop import fit, steps_per_epoch
 from ocrtune.training.optim import build_optimizer
 from ocrtune.training.precision import choose_device, choose_precision, placed
+from ocrtune.training.profiling import Profiling
 from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
 from ocrtune.training.run_folder import prepare_folder
@@ -189,14 +190,18 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
     epochs = options.epochs(parts.steps_per_epoch)
     steps = parts.steps_per_epoch * epochs
     interrupt = Interrupt()
-    with Bar(steps, "step", done=trainer.progress.step) as bar:
+    folder, profile = options.save_model_dir, options.profile
+    with (
+        Bar(steps, "step", done=trainer.progress.step) as bar,
+        Profiling(profile, folder, trainer.device, bar.say) as profiling,
+    ):
         watch = Watch(
             trainer=trainer,
             measure=parts.measure,
             main_indicator=parts.task.main_indicator,
-            folder=options.save_model_dir,
+            folder=folder,
             charset=parts.charset,
-            plan=EvaluationPlan.of(options.eval_batch_step),
+            plan=EvaluationPlan.at_the_end() if profile else EvaluationPlan.of(options.eval_batch_step),
             steps=steps,
             epochs=epochs,
             print_every=options.print_batch_step,
@@ -204,6 +209,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             bar=bar,
             interrupt=interrupt,
             limits=limits,
+            profiling=profiling,
         )
         if trainer.progress.before is None:
             watch.evaluate_base()
@@ -214,7 +220,6 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             if not interrupt.requested:
                 raise
             watch.save_latest()
-            folder = options.save_model_dir
             bar.say(f"stopped at step {trainer.progress.step}; go on with -o Global.checkpoints={folder}")
             raise KeyboardInterrupt from stop
 

@@ -16,6 +16,7 @@ from ocrtune.training.batches import images_on, targets_on
 from ocrtune.training.checkpoint import Progress
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.optim import add_l1, clip_gradients, set_rate
+from ocrtune.training.phases import PhaseTimes
 from ocrtune.training.precision import autocast
 from ocrtune.training.schedule import Schedule
 
@@ -37,7 +38,7 @@ class StepResult:
 
 @dataclass
 class Trainer:
-    """A model and everything that changes it. ``progress`` moves with every step."""
+    """A model and everything that changes it. ``progress`` moves with every step; ``phases`` times it."""
 
     model: nn.Module
     loss: nn.Module
@@ -48,7 +49,11 @@ class Trainer:
     precision: torch.dtype = torch.float32
     average: WeightAverage | None = None
     progress: Progress = field(default_factory=Progress)
+    phases: PhaseTimes = field(init=False)
     _failures: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.phases = PhaseTimes(self.device)
 
     def step(self, batches: Sequence[Batch]) -> StepResult:
         """Learn from ``batches`` together: gradients add up, each batch weighing as much as it has samples.
@@ -57,6 +62,7 @@ class Trainer:
         itself. A loss or gradient that is not a finite number changes nothing; after five such steps in a row
         TrainingError names the samples.
         """
+        self.phases.start()
         rate = self.schedule(self.progress.step)
         set_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
@@ -75,6 +81,7 @@ class Trainer:
             self.optimizer.step()
             if self.average is not None:
                 self.average.update(self.model)
+        self.phases.mark("updating")
         self.progress.step += 1
         self._count(skipped, samples)
         return StepResult(losses, rate, samples, skipped)
@@ -86,8 +93,10 @@ class Trainer:
             outputs = self.model(images_on(batch, self.device), targets)
         parts: dict[str, Tensor] = self.loss(outputs, targets)
         losses = {name: float(value.detach()) for name, value in parts.items()}
+        self.phases.mark("forward")
         if math.isfinite(losses["loss"]):
             torch.autograd.backward(parts["loss"] * share if share < 1 else parts["loss"])
+        self.phases.mark("backward")
         return losses
 
     def _count(self, skipped: str, samples: Sequence[Sample]) -> None:

@@ -42,6 +42,7 @@ class GlobalOptions:
     freeze: parts that keep their weights, by the beginning of their names, such as ``backbone`` (extension).
     early_stop: stop after so many evaluations without a new best (extension). max_minutes: stop then (extension).
     batchnorm: fine-tune weights whose BatchNorm is folded as they are, or put the BatchNorm back (extension).
+    use_tensorboard: write the numbers of train.jsonl for TensorBoard too (extension); needs ``ocrtune[tensorboard]``.
     profile: record so many steps with PyTorch's profiler, after five others, and stop (extension); nothing is evaluated
         in between. What is recorded is in ``training.profiling``.
     interpolate: after training, go back from the best weights towards the base: one or several shares of the tuned
@@ -73,6 +74,7 @@ class GlobalOptions:
     max_minutes: float | None = None
     interpolate: tuple[float, ...] | float | None = None
     profile: int | None = None
+    use_tensorboard: bool = False
 
     use_gpu: Any = ignored(_DEVICE)
     use_xpu: Any = ignored(_DEVICE)
@@ -83,8 +85,8 @@ class GlobalOptions:
     use_iluvatar_gpu: Any = ignored(_DEVICE)
     distributed: Any = ignored("one process trains")
     debug: Any = ignored("set OCRTUNE_DEBUG=1 for tracebacks")
-    use_visualdl: Any = ignored("the curves are in train.jsonl")
-    use_wandb: Any = ignored("the curves are in train.jsonl")
+    use_visualdl: Any = ignored("the curves are in train.jsonl; Global.use_tensorboard: true draws them")
+    use_wandb: Any = ignored("the curves are in train.jsonl; Global.use_tensorboard: true draws them")
     log_smooth_window: Any = ignored("train.jsonl holds every value")
     cal_metric_during_train: Any = ignored("metrics are measured on the validation set")
     calc_epoch_interval: Any = ignored("metrics are measured on the validation set")

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
 
@@ -17,15 +17,27 @@ from ocrtune.core.errors import Problem, TrainingError
 _PLAIN_EVERY_S = 15.0
 
 
-class Journal:
-    """Appends events to a file, one JSON object per line, flushed line by line. Use it as a context manager."""
+class Mirror(Protocol):
+    """Something else that gets every event."""
 
-    def __init__(self, path: Path):
+    def write(self, event: str, values: Mapping[str, Any]) -> None:
+        """As :meth:`Journal.write`."""
+        ...
+
+
+class Journal:
+    """Appends events to a file, one JSON object per line, flushed line by line. Use it as a context manager.
+
+    mirror: gets the same events.
+    """
+
+    def __init__(self, path: Path, mirror: Mirror | None = None):
         try:
             self._stream = path.open("a", encoding="utf-8")
         except OSError as error:
             raise TrainingError(Problem(str(path), f"cannot write it ({error.strerror})")) from error
         self._start = time.perf_counter()
+        self._mirror = mirror
 
     def write(self, event: str, values: Mapping[str, Any]) -> None:
         """``{"event": ..., "time": seconds since the journal was opened, **values}``; not-a-number becomes null."""
@@ -33,6 +45,8 @@ class Journal:
         record = {"event": event, "time": seconds, **{name: _plain(value) for name, value in values.items()}}
         self._stream.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
         self._stream.flush()
+        if self._mirror is not None:
+            self._mirror.write(event, values)
 
     def __enter__(self) -> Journal:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -50,6 +51,7 @@ from ocrtune.training.start_distillation import evaluate_only_named, fill_model
 from ocrtune.training.step import Trainer
 from ocrtune.training.tasks.base import Task
 from ocrtune.training.tasks.build import build_task
+from ocrtune.training.tensorboard import TensorBoard, require_tensorboard
 from ocrtune.training.upside_down import decide_turns, measure_orientation
 from ocrtune.training.watch import EvaluationPlan, Watch
 
@@ -90,13 +92,15 @@ def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> 
     KeyboardInterrupt, after saving, when the user stops it.
     """
     started = time.perf_counter()
+    if config.global_options.use_tensorboard:
+        require_tensorboard()
     limits = Limits(config.global_options.max_minutes, config.global_options.early_stop)
     parts = assemble(config, device=device, say=say)
     folder = parts.config.global_options.save_model_dir
     settings = _settings(parts)
     for line in _introduction(settings):
         say(line)
-    with Journal(folder / JOURNAL) as journal:
+    with _curves(parts) as mirror, Journal(folder / JOURNAL, mirror) as journal:
         journal.write("start", settings)
         _train(parts, journal, limits)
         between = _interpolate(parts, journal, say)
@@ -222,6 +226,13 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             watch.save_latest()
             bar.say(f"stopped at step {trainer.progress.step}; go on with -o Global.checkpoints={folder}")
             raise KeyboardInterrupt from stop
+
+
+def _curves(parts: Parts) -> TensorBoard | nullcontext[None]:
+    options = parts.config.global_options
+    if not options.use_tensorboard:
+        return nullcontext()
+    return TensorBoard(options.save_model_dir, parts.trainer.progress.step + 1)
 
 
 def _interpolate(parts: Parts, journal: Journal, say: Say) -> Interpolated | None:

@@ -42,6 +42,8 @@ class GlobalOptions:
     freeze: parts that keep their weights, by the beginning of their names, such as ``backbone`` (extension).
     early_stop: stop after so many evaluations without a new best (extension). max_minutes: stop then (extension).
     batchnorm: fine-tune weights whose BatchNorm is folded as they are, or put the BatchNorm back (extension).
+    save_epoch_step: keep the weights of every so many epochs as ``iter_epoch_N.safetensors``; None keeps none.
+    keep_checkpoints: of those only so many, the last ones; alone it means the last so many epochs (extension).
     use_tensorboard: write the numbers of train.jsonl for TensorBoard too (extension); needs ``ocrtune[tensorboard]``.
     profile: record so many steps with PyTorch's profiler, after five others, and stop (extension); nothing is evaluated
         in between. What is recorded is in ``training.profiling``.
@@ -75,6 +77,8 @@ class GlobalOptions:
     interpolate: tuple[float, ...] | float | None = None
     profile: int | None = None
     use_tensorboard: bool = False
+    save_epoch_step: int | None = None
+    keep_checkpoints: int | None = None
 
     use_gpu: Any = ignored(_DEVICE)
     use_xpu: Any = ignored(_DEVICE)
@@ -90,7 +94,6 @@ class GlobalOptions:
     log_smooth_window: Any = ignored("train.jsonl holds every value")
     cal_metric_during_train: Any = ignored("metrics are measured on the validation set")
     calc_epoch_interval: Any = ignored("metrics are measured on the validation set")
-    save_epoch_step: Any = ignored("the best and the latest checkpoint are kept")
     save_inference_dir: Any = ignored("ocrtune export names the folder")
     save_res_path: Any = ignored(_NO_FILES)
     infer_img: Any = ignored("ocrtune predict takes --input")
@@ -106,13 +109,10 @@ class GlobalOptions:
 
     def __post_init__(self) -> None:
         _at_least("epoch_num", self.epoch_num, 1)
-        if self.max_steps is not None:
-            _at_least("max_steps", self.max_steps, 1)
         _at_least("max_text_length", self.max_text_length, 1)
-        if self.early_stop is not None:
-            _at_least("early_stop", self.early_stop, 1)
-        if self.profile is not None:
-            _at_least("profile", self.profile, 1)
+        for name in ("max_steps", "early_stop", "profile", "save_epoch_step", "keep_checkpoints"):
+            if (value := getattr(self, name)) is not None:
+                _at_least(name, value, 1)
         if self.max_minutes is not None and self.max_minutes <= 0:
             raise ValueError(f"max_minutes is {self.max_minutes}, expected more than 0")
         _at_least("print_batch_step", self.print_batch_step, 1)

@@ -39,6 +39,7 @@ from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
 from ocrtune.training.run_folder import prepare_folder
 from ocrtune.training.schedule import build_schedule
+from ocrtune.training.snapshots import Snapshots
 from ocrtune.training.start import (
     pixels_per_step,
     read_charset,
@@ -214,6 +215,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             interrupt=interrupt,
             limits=limits,
             profiling=profiling,
+            snapshots=Snapshots(folder, options.save_epoch_step, options.keep_checkpoints),
         )
         if trainer.progress.before is None:
             watch.evaluate_base()

@@ -18,6 +18,7 @@ from ocrtune.training.interrupt import Interrupt
 from ocrtune.training.limits import Limits
 from ocrtune.training.logs import Bar, Journal, Meter
 from ocrtune.training.profiling import Profiling
+from ocrtune.training.snapshots import Snapshots
 from ocrtune.training.step import StepResult, Trainer
 
 
@@ -71,6 +72,7 @@ class Watch:
     interrupt: Interrupt
     limits: Limits = field(default_factory=Limits)
     profiling: Profiling | None = None
+    snapshots: Snapshots | None = None
 
     def __post_init__(self) -> None:
         self._meter = Meter()
@@ -104,6 +106,8 @@ class Watch:
         if self.plan.every is None or self.trainer.progress.epoch >= self.epochs:
             self._evaluate_and_tell()
         self.save_latest()
+        if self.snapshots is not None:
+            self.snapshots.take(self.trainer.progress.epoch)
 
     def wants_to_stop(self) -> bool:
         """Whether a limit is reached before the last step. Then the model is evaluated, saved, and the reason told."""

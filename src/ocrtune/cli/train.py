@@ -32,6 +32,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--profile", type=int, metavar="N", help="record N steps with PyTorch's profiler into the run folder, and stop"
     )
+    parser.add_argument(
+        "--find-lr",
+        action="store_true",
+        help="instead of training: raise the learning rate over 100 steps, draw the loss and suggest a rate",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -41,7 +46,12 @@ def _run(arguments: argparse.Namespace) -> None:
     from ocrtune.training.run import train
 
     config = load(find_config(arguments.config), [*_short_forms(arguments), *overrides_of(arguments)], FILES_OF_A_RUN)
-    train(config, device=arguments.device)
+    if arguments.find_lr:
+        from ocrtune.training.find_rate import find_rate
+
+        find_rate(config, device=arguments.device)
+    else:
+        train(config, device=arguments.device)
 
 
 def _short_forms(arguments: argparse.Namespace) -> list[str]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ocrtune.config.optimizer_schema import OptimizerOptions
 from ocrtune.core.errors import Problem, TrainingError
 from ocrtune.core.records import Batch, Sample
-from ocrtune.training.batches import images_on, targets_on
+from ocrtune.training.batches import images_on, pieces_of, targets_on
 from ocrtune.training.checkpoint import Progress
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.optim import add_l1, clip_gradients, set_rate
@@ -27,13 +27,15 @@ _PATIENCE = 5  # steps in a row without a finite loss before training stops
 class StepResult:
     """losses: the total under "loss" and the parts, by name. rate: the learning rate used.
 
-    samples: what was learnt from. skipped: why the step changed nothing ("" when it did).
+    samples: what was learnt from. skipped: why the step changed nothing ("" when it did). pieces: each batch was cut
+    into so many, because more did not fit into memory.
     """
 
     losses: dict[str, float]
     rate: float
     samples: tuple[Sample, ...]
     skipped: str = ""
+    pieces: int = 1
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Trainer:
     precision: torch.dtype = torch.float32
     average: WeightAverage | None = None
     progress: Progress = field(default_factory=Progress)
+    pieces: int = 1
     phases: PhaseTimes = field(init=False)
     _failures: int = field(default=0, init=False)
 
@@ -60,18 +63,14 @@ class Trainer:
 
         With a loss that is a mean over samples that equals one large batch, except that BatchNorm sees each batch by
         itself. A loss or gradient that is not a finite number changes nothing; after five such steps in a row
-        TrainingError names the samples.
+        TrainingError names the samples. Where memory is short each batch is learnt from in pieces, which are batches of
+        their own as above; TrainingError when not even one sample fits.
         """
         self.phases.start()
         rate = self.schedule(self.progress.step)
         set_rate(self.optimizer, rate)
-        self.optimizer.zero_grad(set_to_none=True)
         samples = tuple(sample for batch in batches for sample in batch.samples)
-        losses: dict[str, float] = {}
-        for batch in batches:
-            share = len(batch) / len(samples)
-            for name, value in self._gradients_of(batch, share).items():
-                losses[name] = losses.get(name, 0.0) + share * value
+        losses = self._gradients_that_fit(batches)
         skipped = "" if math.isfinite(losses["loss"]) else "the loss is not a number"
         if not skipped:
             norm = clip_gradients(self.model.parameters(), self.options)
@@ -84,7 +83,30 @@ class Trainer:
         self.phases.mark("updating")
         self.progress.step += 1
         self._count(skipped, samples)
-        return StepResult(losses, rate, samples, skipped)
+        return StepResult(losses, rate, samples, skipped, self.pieces)
+
+    def _gradients_that_fit(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """The gradients of ``batches`` and their mean losses; twice as many pieces whenever memory runs out."""
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                return self._gradients([piece for batch in batches for piece in pieces_of(batch, self.pieces)])
+            except torch.OutOfMemoryError as error:
+                if self.pieces >= max(len(batch) for batch in batches):
+                    fix = "train on smaller images or a smaller model"
+                    raise TrainingError(Problem("memory", "not even a batch of one sample fits", fix)) from error
+            self.pieces *= 2  # outside of the except block, whose exception holds on to the tensors
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _gradients(self, batches: Sequence[Batch]) -> dict[str, float]:
+        total = sum(map(len, batches))
+        losses: dict[str, float] = {}
+        for batch in batches:
+            share = len(batch) / total
+            for name, value in self._gradients_of(batch, share).items():
+                losses[name] = losses.get(name, 0.0) + share * value
+        return losses
 
     def _gradients_of(self, batch: Batch, share: float) -> Mapping[str, float]:
         """Add ``share`` times the gradients of ``batch``; its losses. A loss that is not finite adds none."""

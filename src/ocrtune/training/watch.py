@@ -77,6 +77,7 @@ class Watch:
     def __post_init__(self) -> None:
         self._meter = Meter()
         self._shown = ""
+        self._pieces = self.trainer.pieces
 
     def evaluate_base(self) -> None:
         """Evaluate the model as it was loaded. It is the first ``best``: training must beat it."""
@@ -89,6 +90,8 @@ class Watch:
         progress = self.trainer.progress
         if self.profiling is not None:
             self.profiling.stepped()
+        if result.pieces > self._pieces:
+            self._tell_pieces(result)
         if result.skipped:
             self._tell_skipped(result)
         else:
@@ -196,6 +199,14 @@ class Watch:
         step = self.trainer.progress.step
         self.journal.write("skipped", {"step": step, "reason": result.skipped, "samples": sources})
         self.bar.say(f"warning: {Problem(f'step {step}', f'{result.skipped}; nothing learnt from {sources}')}")
+
+    def _tell_pieces(self, result: StepResult) -> None:
+        self._pieces = result.pieces
+        step = self.trainer.progress.step
+        self.journal.write("memory", {"step": step, "pieces": result.pieces})
+        what = f"out of memory: from now on a batch is learnt from in {result.pieces} pieces"
+        fix = "The total batch stays; a smaller batch_size_per_card with more gradient_accumulation_steps is the same"
+        self.bar.say(f"warning: {Problem(f'step {step}', what, fix)}")
 
     def _brief(self, metrics: Mapping[str, float]) -> str:
         main = {self.main_indicator: metrics[self.main_indicator]}

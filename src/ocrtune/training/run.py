@@ -28,6 +28,7 @@ from ocrtune.training.evaluate import evaluate
 from ocrtune.training.freeze import freeze_
 from ocrtune.training.interpolate import Interpolated, interpolate_best, keep_base
 from ocrtune.training.interrupt import Interrupt
+from ocrtune.training.largest_batch import with_largest_batch
 from ocrtune.training.limits import Limits
 from ocrtune.training.linear_rule import scaled
 from ocrtune.training.logs import Bar, Journal, duration
@@ -37,7 +38,7 @@ from ocrtune.training.precision import choose_device, choose_precision, placed
 from ocrtune.training.profiling import Profiling
 from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
-from ocrtune.training.run_folder import prepare_folder
+from ocrtune.training.run_folder import prepare_folder, with_batch_of_resumed
 from ocrtune.training.schedule import build_schedule
 from ocrtune.training.snapshots import Snapshots
 from ocrtune.training.start import (
@@ -114,6 +115,7 @@ def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> 
 
 def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) -> Parts:
     """Read the data, build and fill the model, prepare the run folder; nothing is trained yet."""
+    config = with_batch_of_resumed(config)
     options = config.global_options
     seed_everything(options.seed)
     charset = read_charset(config)
@@ -140,6 +142,9 @@ def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) 
     evaluate_only_named(model, config)
     if options.freeze:
         say(f"frozen: {freeze_(model, options.freeze):,} parameters ({', '.join(options.freeze)})")
+    if config.train.loader.auto_batch:
+        config = with_largest_batch(config, model, place, train_loader, training.epoch_size(), say)
+        train_loader = loader(training, config.train, training=True, width_per_step=step)
     config = prepare_folder(_with_rates(config, say), charset)
     steps = steps_per_epoch(train_loader, config.optimizer.gradient_accumulation_steps)
     trainer = _trainer(config, model, place, steps)

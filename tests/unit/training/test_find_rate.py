@@ -107,3 +107,4 @@ def test_train_find_lr_writes_curve_and_picture_and_no_run(tmp_path: Path, capsy
     assert f"try -o Optimizer.lr.learning_rate={curve['suggestion']:g}" in capsys.readouterr().out
     assert cv2.imread(str(run / PICTURE)) is not None
     assert not {BEST, LATEST, STATE, "train.jsonl"} & {path.name for path in run.iterdir()}
+    assert main(["train", "-c", str(config), "--device", "cpu"]) == 0  # into the same folder

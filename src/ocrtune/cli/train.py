@@ -22,16 +22,38 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--max-minutes", type=float, metavar="M", help="stop after so many minutes, with what is best")
     parser.add_argument("--early-stop", type=int, metavar="N", help="stop after N evaluations without a new best")
+    parser.add_argument(
+        "--interpolate",
+        type=float,
+        nargs="+",
+        metavar="A",
+        help="afterwards keep (1 - A) x base + A x tuned weights, such as 0.5; of several, the best on validation",
+    )
+    parser.add_argument(
+        "--profile", type=int, metavar="N", help="record N steps with PyTorch's profiler into the run folder, and stop"
+    )
+    parser.add_argument(
+        "--find-lr",
+        action="store_true",
+        help="instead of training: raise the learning rate over 100 steps, draw the loss and suggest a rate",
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     from ocrtune.config.loader import FILES_OF_A_RUN
     from ocrtune.config.recipes import find_config
+    from ocrtune.training.allocator import keep_freed_memory
     from ocrtune.training.run import train
 
     config = load(find_config(arguments.config), [*_short_forms(arguments), *overrides_of(arguments)], FILES_OF_A_RUN)
-    train(config, device=arguments.device)
+    keep_freed_memory()
+    if arguments.find_lr:
+        from ocrtune.training.find_rate import find_rate
+
+        find_rate(config, device=arguments.device)
+    else:
+        train(config, device=arguments.device)
 
 
 def _short_forms(arguments: argparse.Namespace) -> list[str]:
@@ -42,5 +64,7 @@ def _short_forms(arguments: argparse.Namespace) -> list[str]:
         "freeze": f"[{', '.join(arguments.freeze)}]" if arguments.freeze else None,
         "max_minutes": arguments.max_minutes,
         "early_stop": arguments.early_stop,
+        "interpolate": arguments.interpolate,
+        "profile": arguments.profile,
     }
     return [f"Global.{key}={value}" for key, value in values.items() if value is not None]

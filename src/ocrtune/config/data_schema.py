@@ -129,15 +129,31 @@ class LoaderOptions:
 
     batch_size_per_card: samples in a batch (of MultiScaleSampler: at its first scale). num_workers: processes that
     read and transform; 0 does it in the training process. drop_last: leave out the last, smaller batch.
+    auto_batch: (extension, ``Train`` only) what ``batch_size_per_card: auto`` sets: the run replaces the batch size by
+    the largest that fits, see ``training.largest_batch``.
     """
 
     batch_size_per_card: int
     shuffle: bool = False
     drop_last: bool = False
     num_workers: int = 2
+    auto_batch: bool = False
     use_shared_memory: Any = ignored("PyTorch's loader always uses it")
     num_sections: Any = ignored("the batch is not cut into sections")
     collate_fn: Any = ignored("the task decides how samples become a batch")
+
+    @classmethod
+    def parse(cls, raw: Any, where: str, findings: Findings) -> LoaderOptions | None:
+        """Accept ``batch_size_per_card: auto`` in ``Train``."""
+        size = raw.get("batch_size_per_card") if isinstance(raw, Mapping) else None
+        if not isinstance(size, str):
+            return parse_fields(cls, raw, where, findings)
+        path = f"{where}.batch_size_per_card"
+        if size != "auto":
+            findings.problem(path, f"got {size!r}, expected a whole number or auto")
+        elif not where.startswith("Train"):
+            findings.problem(path, "auto is for Train", "give a number here")
+        return parse_fields(cls, {**raw, "batch_size_per_card": 1, "auto_batch": size == "auto"}, where, findings)
 
     def __post_init__(self) -> None:
         if self.batch_size_per_card < 1:

@@ -42,6 +42,13 @@ class GlobalOptions:
     freeze: parts that keep their weights, by the beginning of their names, such as ``backbone`` (extension).
     early_stop: stop after so many evaluations without a new best (extension). max_minutes: stop then (extension).
     batchnorm: fine-tune weights whose BatchNorm is folded as they are, or put the BatchNorm back (extension).
+    save_epoch_step: keep the weights of every so many epochs as ``iter_epoch_N.safetensors``; None keeps none.
+    keep_checkpoints: of those only so many, the last ones; alone it means the last so many epochs (extension).
+    use_tensorboard: write the numbers of train.jsonl for TensorBoard too (extension); needs ``ocrtune[tensorboard]``.
+    profile: record so many steps with PyTorch's profiler, after five others, and stop (extension); nothing is evaluated
+        in between. What is recorded is in ``training.profiling``.
+    interpolate: after training, go back from the best weights towards the base: one or several shares of the tuned
+        weights, above 0 and up to 1; the best on the validation set is kept (extension), see ``training.interpolate``.
     """
 
     epoch_num: int
@@ -67,6 +74,11 @@ class GlobalOptions:
     freeze: tuple[str, ...] = ()
     early_stop: int | None = None
     max_minutes: float | None = None
+    interpolate: tuple[float, ...] | float | None = None
+    profile: int | None = None
+    use_tensorboard: bool = False
+    save_epoch_step: int | None = None
+    keep_checkpoints: int | None = None
 
     use_gpu: Any = ignored(_DEVICE)
     use_xpu: Any = ignored(_DEVICE)
@@ -77,12 +89,11 @@ class GlobalOptions:
     use_iluvatar_gpu: Any = ignored(_DEVICE)
     distributed: Any = ignored("one process trains")
     debug: Any = ignored("set OCRTUNE_DEBUG=1 for tracebacks")
-    use_visualdl: Any = ignored("the curves are in train.jsonl")
-    use_wandb: Any = ignored("the curves are in train.jsonl")
+    use_visualdl: Any = ignored("the curves are in train.jsonl; Global.use_tensorboard: true draws them")
+    use_wandb: Any = ignored("the curves are in train.jsonl; Global.use_tensorboard: true draws them")
     log_smooth_window: Any = ignored("train.jsonl holds every value")
     cal_metric_during_train: Any = ignored("metrics are measured on the validation set")
     calc_epoch_interval: Any = ignored("metrics are measured on the validation set")
-    save_epoch_step: Any = ignored("the best and the latest checkpoint are kept")
     save_inference_dir: Any = ignored("ocrtune export names the folder")
     save_res_path: Any = ignored(_NO_FILES)
     infer_img: Any = ignored("ocrtune predict takes --input")
@@ -98,11 +109,10 @@ class GlobalOptions:
 
     def __post_init__(self) -> None:
         _at_least("epoch_num", self.epoch_num, 1)
-        if self.max_steps is not None:
-            _at_least("max_steps", self.max_steps, 1)
         _at_least("max_text_length", self.max_text_length, 1)
-        if self.early_stop is not None:
-            _at_least("early_stop", self.early_stop, 1)
+        for name in ("max_steps", "early_stop", "profile", "save_epoch_step", "keep_checkpoints"):
+            if (value := getattr(self, name)) is not None:
+                _at_least(name, value, 1)
         if self.max_minutes is not None and self.max_minutes <= 0:
             raise ValueError(f"max_minutes is {self.max_minutes}, expected more than 0")
         _at_least("print_batch_step", self.print_batch_step, 1)
@@ -111,6 +121,15 @@ class GlobalOptions:
             _at_least("eval_batch_step", every, 1)
         if not 0 < self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}, expected a number between 0 and 1")
+        if not all(0 < share <= 1 for share in self.interpolation_shares):
+            raise ValueError(f"interpolate is {self.interpolate}, expected shares of the tuned weights, 0 < share <= 1")
+
+    @property
+    def interpolation_shares(self) -> tuple[float, ...]:
+        """``interpolate`` as a tuple, empty when nothing is to be interpolated."""
+        if self.interpolate is None or isinstance(self.interpolate, tuple):
+            return self.interpolate or ()
+        return (self.interpolate,)
 
     def epochs(self, steps_per_epoch: int) -> int:
         """Passes to make: ``epoch_num``, or fewer where ``max_steps`` asks for it."""
@@ -131,7 +150,7 @@ class RunConfig:
     metric: Component = spelled("Metric")
     train: DataOptions = spelled("Train")
     eval: DataOptions = spelled("Eval")
-    profiler_options: Any = ignored("it profiles Paddle")
+    profiler_options: Any = ignored("it profiles Paddle; Global.profile: 50 profiles PyTorch")
     wandb: Any = ignored("the curves are in train.jsonl")
 
 

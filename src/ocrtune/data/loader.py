@@ -18,7 +18,7 @@ from ocrtune.core.errors import ConfigError, DataError, Problem
 from ocrtune.core.records import Batch
 from ocrtune.data.collate import AsArrays, CollateEvaluation, CollateTraining, as_tensors
 from ocrtune.data.dataset import Draw, EvaluationDataset, TrainingDataset
-from ocrtune.data.item import Context
+from ocrtune.data.item import Context, Frame
 from ocrtune.data.labels import LabelSet
 from ocrtune.data.pipeline import build_transforms
 from ocrtune.data.preprocess import preprocess_of
@@ -57,6 +57,19 @@ class Loader:
     def set_epoch(self, epoch: int) -> None:
         """0-based; decides samples, order and augmentation of the next iteration."""
         self._order.epoch = epoch
+
+    def largest(self, count: int) -> Batch:
+        """Up to ``count`` samples of the first epoch at the largest size that its plan has, prepared in this process.
+
+        Raises DataError as iterating does.
+        """
+        draws = [draw for batch in self.plan.batches(0) for draw in batch]
+        widest = max((draw.frame for draw in draws if draw.frame is not None), key=_area, default=None)
+        chosen = [draw for draw in draws if draw.frame == widest][:count]
+        batch = self._loader.collate_fn([self._loader.dataset[draw] for draw in chosen])
+        if isinstance(batch, DataError):
+            raise batch
+        return as_tensors(batch)
 
     def __iter__(self) -> Iterator[Batch]:
         """Raises DataError, naming ``file:line``, when a sample cannot be prepared."""
@@ -125,6 +138,10 @@ def _evaluation_loader(labels: LabelSet, options: DataOptions, preprocess: DetPr
     plan = EvaluationPlan(labels, size, preprocess)
     dataset = EvaluationDataset(labels.samples, preprocess)
     return Loader(dataset, plan, CollateEvaluation(), options.loader.num_workers)
+
+
+def _area(frame: Frame) -> int:
+    return frame.height * frame.min_width
 
 
 class _Order:

@@ -34,3 +34,20 @@ def images_on(batch: Batch, device: torch.device) -> Tensor:
 def targets_on(batch: Batch, device: torch.device) -> dict[str, Tensor]:
     """The targets on the device."""
     return {name: value.to(device, non_blocking=True) for name, value in batch.targets.items()}
+
+
+def pieces_of(batch: Batch, count: int) -> list[Batch]:
+    """``batch`` cut into at most ``count`` batches of equal size, of which the last may be smaller."""
+    size = -(-len(batch) // count)
+    if size >= len(batch):
+        return [batch]
+    parts = [slice(start, start + size) for start in range(0, len(batch), size)]
+    return [
+        Batch(
+            batch.image[part],
+            {name: value[part] for name, value in batch.targets.items()},
+            batch.samples[part],
+            batch.meta[part],
+        )
+        for part in parts
+    ]

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
 
@@ -17,15 +17,27 @@ from ocrtune.core.errors import Problem, TrainingError
 _PLAIN_EVERY_S = 15.0
 
 
-class Journal:
-    """Appends events to a file, one JSON object per line, flushed line by line. Use it as a context manager."""
+class Mirror(Protocol):
+    """Something else that gets every event."""
 
-    def __init__(self, path: Path):
+    def write(self, event: str, values: Mapping[str, Any]) -> None:
+        """As :meth:`Journal.write`."""
+        ...
+
+
+class Journal:
+    """Appends events to a file, one JSON object per line, flushed line by line. Use it as a context manager.
+
+    mirror: gets the same events.
+    """
+
+    def __init__(self, path: Path, mirror: Mirror | None = None):
         try:
             self._stream = path.open("a", encoding="utf-8")
         except OSError as error:
             raise TrainingError(Problem(str(path), f"cannot write it ({error.strerror})")) from error
         self._start = time.perf_counter()
+        self._mirror = mirror
 
     def write(self, event: str, values: Mapping[str, Any]) -> None:
         """``{"event": ..., "time": seconds since the journal was opened, **values}``; not-a-number becomes null."""
@@ -33,6 +45,8 @@ class Journal:
         record = {"event": event, "time": seconds, **{name: _plain(value) for name, value in values.items()}}
         self._stream.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
         self._stream.flush()
+        if self._mirror is not None:
+            self._mirror.write(event, values)
 
     def __enter__(self) -> Journal:
         return self
@@ -63,16 +77,19 @@ class Meter:
         self._samples += samples
         self._waited += waited
 
-    def read(self) -> dict[str, float]:
-        """Mean of each loss, ``samples_per_s`` and ``waiting``, the share of time spent waiting for data; then forget.
+    def read(self, phases: Mapping[str, float] | None = None) -> dict[str, float]:
+        """Mean of each loss, ``samples_per_s`` and shares of the time, 0..1; then forget.
 
+        The shares: ``waiting`` for data, and those of ``phases``, which gives the seconds since the last reading.
         A loss that only some steps reported counts as 0 in the others. Empty when there was no step.
         """
         if not self._steps:
             return {}
         seconds = max(time.perf_counter() - self._since, 1e-9)
         result = {name: value / self._steps for name, value in self._sums.items()}
-        result |= {"samples_per_s": self._samples / seconds, "waiting": min(self._waited / seconds, 1.0)}
+        result["samples_per_s"] = self._samples / seconds
+        spent = {"waiting": self._waited, **(phases or {})}
+        result |= {name: min(value / seconds, 1.0) for name, value in spent.items()}
         self._reset()
         return result
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ocrtune.training.checkpoint import BEST, Progress, Score, write_file
+from ocrtune.training.interpolate import Interpolated
 from ocrtune.training.watch import is_count
 
 RESULT = "result.json"
@@ -18,6 +19,7 @@ RESULT = "result.json"
 class RunResult:
     """before: the base model. after: the best evaluation, whose weights are in ``best``. Both on the validation set.
 
+    interpolated: weights between those two, where ``Global.interpolate`` asked for them; if kept, they are in ``best``.
     main_indicator: the metric by which ``after`` was chosen. seconds: of the whole run.
     history: every evaluation in order. settings: what the config resolved to (rates, batch, device, ...).
     """
@@ -30,20 +32,28 @@ class RunResult:
     seconds: float
     history: tuple[Score, ...]
     settings: Mapping[str, Any]
+    interpolated: Interpolated | None = None
 
     @classmethod
     def of(
-        cls, folder: Path, main_indicator: str, progress: Progress, seconds: float, settings: Mapping[str, Any]
+        cls,
+        folder: Path,
+        main_indicator: str,
+        progress: Progress,
+        seconds: float,
+        settings: Mapping[str, Any],
+        interpolated: Interpolated | None = None,
     ) -> RunResult:
         """From a finished run's progress. ValueError when nothing was evaluated."""
         if progress.before is None or progress.best is None:
             raise ValueError("the run was never evaluated")
         history = tuple(progress.history)
-        return cls(folder, main_indicator, progress.before, progress.best, progress.step, seconds, history, settings)
+        before, after = progress.before, progress.best
+        return cls(folder, main_indicator, before, after, progress.step, seconds, history, settings, interpolated)
 
     @property
     def best(self) -> Path:
-        """The weights that gave ``after``."""
+        """The weights that gave ``after``, or those of ``interpolated`` if they were kept."""
         return self.folder / BEST
 
     def save(self) -> Path:
@@ -53,6 +63,7 @@ class RunResult:
             "main_indicator": self.main_indicator,
             "before": _score(self.before),
             "after": _score(self.after),
+            **({"interpolated": _interpolated(self.interpolated)} if self.interpolated else {}),
             "steps": self.steps,
             "seconds": round(self.seconds, 1),
             "history": [_score(score) for score in self.history],
@@ -62,24 +73,45 @@ class RunResult:
         return path
 
     def table(self) -> str:
-        """Every metric before and after; the one that chose is marked with *."""
+        """Every metric before and after, and of interpolated weights; the one that chose is marked with *."""
         names = list(self.after.metrics)
         width = max(map(len, names)) + 2
-        lines = [f"{'validation set':{width}} {'before':>9} {'after':>9} {'change':>9}"]
+        between = self.interpolated
+        titles = ["before", "after", "change"]
+        if between is not None:
+            titles = ["before", "tuned", "change", "interpolated", "change"]
+        lines = [f"{'validation set':{width}} {_row(titles)}"]
         for name in names:
-            before, after = self.before.metrics[name], self.after.metrics[name]
+            before = self.before.metrics[name]
+            cells = _cells(name, before, self.after.metrics[name])
+            if between is not None:
+                cells += _cells(name, before, between.score.metrics[name])[1:]
             label = f"{name}{' *' if name == self.main_indicator else ''}"
-            if is_count(name):
-                lines.append(f"{label:{width}} {before:>9.0f} {after:>9.0f} {_whole_change(before, after):>9}")
-            else:
-                lines.append(f"{label:{width}} {before:>9.4f} {after:>9.4f} {after - before:>+9.4f}")
+            lines.append(f"{label:{width}} {_row(cells)}")
+        return "\n".join([*lines, self._explained()])
+
+    def _explained(self) -> str:
+        """Where the columns come from."""
         if self.after.step == 0:
-            lines.append("no evaluation beat the base model: best holds the base weights")
-        else:
-            lines.append(
-                f"after: epoch {self.after.epoch}, step {self.after.step}, the best of {len(self.history) - 1}"
-            )
-        return "\n".join(lines)
+            return "no evaluation beat the base model: best holds the base weights"
+        name = "after" if self.interpolated is None else "tuned"
+        line = f"{name}: epoch {self.after.epoch}, step {self.after.step}, the best of {len(self.history) - 1}"
+        if self.interpolated is None:
+            return line
+        share = self.interpolated.share
+        kept = f"best holds {'these' if self.interpolated.kept else 'the tuned weights'}"
+        return f"{line}\ninterpolated: {1 - share:g} x base + {share:g} x tuned; {kept}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    widths = (9, 9, 9, 12, 9)
+    return " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths))
+
+
+def _cells(name: str, before: float, after: float) -> list[str]:
+    if is_count(name):
+        return [f"{before:.0f}", f"{after:.0f}", _whole_change(before, after)]
+    return [f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}"]
 
 
 def _whole_change(before: float, after: float) -> str:
@@ -88,3 +120,7 @@ def _whole_change(before: float, after: float) -> str:
 
 def _score(score: Score) -> dict[str, Any]:
     return {"step": score.step, "epoch": score.epoch, "metrics": dict(score.metrics)}
+
+
+def _interpolated(found: Interpolated) -> dict[str, Any]:
+    return {"share": found.share, "kept": found.kept, **_score(found.score)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -25,17 +26,21 @@ from ocrtune.training.data import checked_samples
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.freeze import freeze_
+from ocrtune.training.interpolate import Interpolated, interpolate_best, keep_base
 from ocrtune.training.interrupt import Interrupt
+from ocrtune.training.largest_batch import with_largest_batch
 from ocrtune.training.limits import Limits
 from ocrtune.training.linear_rule import scaled
 from ocrtune.training.logs import Bar, Journal, duration
 from ocrtune.training.loop import fit, steps_per_epoch
 from ocrtune.training.optim import build_optimizer
 from ocrtune.training.precision import choose_device, choose_precision, placed
+from ocrtune.training.profiling import Profiling
 from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
-from ocrtune.training.run_folder import prepare_folder
+from ocrtune.training.run_folder import prepare_folder, with_batch_of_resumed
 from ocrtune.training.schedule import build_schedule
+from ocrtune.training.snapshots import Snapshots
 from ocrtune.training.start import (
     pixels_per_step,
     read_charset,
@@ -48,6 +53,7 @@ from ocrtune.training.start_distillation import evaluate_only_named, fill_model
 from ocrtune.training.step import Trainer
 from ocrtune.training.tasks.base import Task
 from ocrtune.training.tasks.build import build_task
+from ocrtune.training.tensorboard import TensorBoard, require_tensorboard
 from ocrtune.training.upside_down import decide_turns, measure_orientation
 from ocrtune.training.watch import EvaluationPlan, Watch
 
@@ -73,6 +79,11 @@ class Parts:
         """Steps that one pass over the training data makes."""
         return steps_per_epoch(self.train_loader, self.config.optimizer.gradient_accumulation_steps)
 
+    def measure(self) -> dict[str, float]:
+        """Every metric of the model, as it is, on the validation set."""
+        trainer = self.trainer
+        return evaluate(trainer.model, self.eval_loader, self.task, self.n_eval, device=trainer.device)
+
 
 def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> RunResult:
     """Fine-tune as ``config`` says and fill ``Global.save_model_dir``; see ``docs/design.md`` for its files.
@@ -83,17 +94,20 @@ def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> 
     KeyboardInterrupt, after saving, when the user stops it.
     """
     started = time.perf_counter()
+    if config.global_options.use_tensorboard:
+        require_tensorboard()
     limits = Limits(config.global_options.max_minutes, config.global_options.early_stop)
     parts = assemble(config, device=device, say=say)
     folder = parts.config.global_options.save_model_dir
     settings = _settings(parts)
     for line in _introduction(settings):
         say(line)
-    with Journal(folder / JOURNAL) as journal:
+    with _curves(parts) as mirror, Journal(folder / JOURNAL, mirror) as journal:
         journal.write("start", settings)
         _train(parts, journal, limits)
+        between = _interpolate(parts, journal, say)
     seconds = time.perf_counter() - started
-    result = RunResult.of(folder, parts.task.main_indicator, parts.trainer.progress, seconds, settings)
+    result = RunResult.of(folder, parts.task.main_indicator, parts.trainer.progress, seconds, settings, between)
     say(result.table())
     say(f"{duration(seconds)} in all; {result.save()}, {result.best}")
     return result
@@ -101,6 +115,7 @@ def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> 
 
 def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) -> Parts:
     """Read the data, build and fill the model, prepare the run folder; nothing is trained yet."""
+    config = with_batch_of_resumed(config)
     options = config.global_options
     seed_everything(options.seed)
     charset = read_charset(config)
@@ -127,12 +142,18 @@ def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) 
     evaluate_only_named(model, config)
     if options.freeze:
         say(f"frozen: {freeze_(model, options.freeze):,} parameters ({', '.join(options.freeze)})")
+    if config.train.loader.auto_batch:
+        config = with_largest_batch(config, model, place, train_loader, training.epoch_size(), say)
+        train_loader = loader(training, config.train, training=True, width_per_step=step)
     config = prepare_folder(_with_rates(config, say), charset)
     steps = steps_per_epoch(train_loader, config.optimizer.gradient_accumulation_steps)
     trainer = _trainer(config, model, place, steps)
-    if options.checkpoints is not None:
-        resume(trainer, run_folder_of(options.checkpoints), steps)
-        say(f"going on after epoch {trainer.progress.epoch} of {run_folder_of(options.checkpoints)}")
+    came_from = run_folder_of(options.checkpoints) if options.checkpoints is not None else None
+    if config.global_options.interpolation_shares:
+        keep_base(options.save_model_dir, model, charset, came_from)
+    if came_from is not None:
+        resume(trainer, came_from, steps)
+        say(f"going on after epoch {trainer.progress.epoch} of {came_from}")
     return Parts(config, charset, trainer, task, train_loader, eval_loader, training.epoch_size(), len(evaluation))
 
 
@@ -179,16 +200,18 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
     epochs = options.epochs(parts.steps_per_epoch)
     steps = parts.steps_per_epoch * epochs
     interrupt = Interrupt()
-    with Bar(steps, "step", done=trainer.progress.step) as bar:
+    folder, profile = options.save_model_dir, options.profile
+    with (
+        Bar(steps, "step", done=trainer.progress.step) as bar,
+        Profiling(profile, folder, trainer.device, bar.say) as profiling,
+    ):
         watch = Watch(
             trainer=trainer,
-            measure=partial(
-                evaluate, trainer.model, parts.eval_loader, parts.task, parts.n_eval, device=trainer.device
-            ),
+            measure=parts.measure,
             main_indicator=parts.task.main_indicator,
-            folder=options.save_model_dir,
+            folder=folder,
             charset=parts.charset,
-            plan=EvaluationPlan.of(options.eval_batch_step),
+            plan=EvaluationPlan.at_the_end() if profile else EvaluationPlan.of(options.eval_batch_step),
             steps=steps,
             epochs=epochs,
             print_every=options.print_batch_step,
@@ -196,6 +219,8 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             bar=bar,
             interrupt=interrupt,
             limits=limits,
+            profiling=profiling,
+            snapshots=Snapshots(folder, options.save_epoch_step, options.keep_checkpoints),
         )
         if trainer.progress.before is None:
             watch.evaluate_base()
@@ -206,9 +231,29 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             if not interrupt.requested:
                 raise
             watch.save_latest()
-            folder = options.save_model_dir
             bar.say(f"stopped at step {trainer.progress.step}; go on with -o Global.checkpoints={folder}")
             raise KeyboardInterrupt from stop
+
+
+def _curves(parts: Parts) -> TensorBoard | nullcontext[None]:
+    options = parts.config.global_options
+    if not options.use_tensorboard:
+        return nullcontext()
+    return TensorBoard(options.save_model_dir, parts.trainer.progress.step + 1)
+
+
+def _interpolate(parts: Parts, journal: Journal, say: Say) -> Interpolated | None:
+    """What ``Global.interpolate`` asks for, after training; None when it asks for nothing."""
+    options, trainer = parts.config.global_options, parts.trainer
+    shares = options.interpolation_shares
+    if not shares:
+        return None
+    folder, main = options.save_model_dir, parts.task.main_indicator
+    found = interpolate_best(folder, shares, trainer.model, parts.measure, main, trainer.progress, say)
+    if found is not None:
+        values = {"share": found.share, "metrics": found.score.metrics, "kept": found.kept}
+        journal.write("interpolated", values)
+    return found
 
 
 def _settings(parts: Parts) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ocrtune.training.checkpoint import (
     write_file,
 )
 from ocrtune.training.registries import all_registries
+from ocrtune.training.start import run_folder_of
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,17 @@ def prepare_folder(config: RunConfig, charset: Charset | None) -> RunConfig:
     except OSError as error:
         raise ConfigError(Problem(where, f"cannot write to {folder} ({error.strerror})")) from error
     return config
+
+
+def with_batch_of_resumed(config: RunConfig) -> RunConfig:
+    """Where a run goes on whose batch size is ``auto``: the batch size and the sampler that it began with."""
+    checkpoints = config.global_options.checkpoints
+    if checkpoints is None or not config.train.loader.auto_batch:
+        return config
+    train = saved_config(run_folder_of(checkpoints)).train
+    size = train.loader.batch_size_per_card
+    loader = replace(config.train.loader, batch_size_per_card=size, auto_batch=False)
+    return replace(config, train=replace(config.train, loader=loader, sampler=train.sampler))
 
 
 def dictionary_text(charset: Charset) -> str:

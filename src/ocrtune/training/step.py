@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from ocrtune.config.optimizer_schema import OptimizerOptions
 from ocrtune.core.errors import Problem, TrainingError
 from ocrtune.core.records import Batch, Sample
-from ocrtune.training.batches import images_on, targets_on
+from ocrtune.training.batches import images_on, pieces_of, targets_on
 from ocrtune.training.checkpoint import Progress
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.optim import add_l1, clip_gradients, set_rate
+from ocrtune.training.phases import PhaseTimes
 from ocrtune.training.precision import autocast
 from ocrtune.training.schedule import Schedule
 
@@ -26,18 +27,20 @@ _PATIENCE = 5  # steps in a row without a finite loss before training stops
 class StepResult:
     """losses: the total under "loss" and the parts, by name. rate: the learning rate used.
 
-    samples: what was learnt from. skipped: why the step changed nothing ("" when it did).
+    samples: what was learnt from. skipped: why the step changed nothing ("" when it did). pieces: each batch was cut
+    into so many, because more did not fit into memory.
     """
 
     losses: dict[str, float]
     rate: float
     samples: tuple[Sample, ...]
     skipped: str = ""
+    pieces: int = 1
 
 
 @dataclass
 class Trainer:
-    """A model and everything that changes it. ``progress`` moves with every step."""
+    """A model and everything that changes it. ``progress`` moves with every step; ``phases`` times it."""
 
     model: nn.Module
     loss: nn.Module
@@ -48,24 +51,26 @@ class Trainer:
     precision: torch.dtype = torch.float32
     average: WeightAverage | None = None
     progress: Progress = field(default_factory=Progress)
+    pieces: int = 1
+    phases: PhaseTimes = field(init=False)
     _failures: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.phases = PhaseTimes(self.device)
 
     def step(self, batches: Sequence[Batch]) -> StepResult:
         """Learn from ``batches`` together: gradients add up, each batch weighing as much as it has samples.
 
         With a loss that is a mean over samples that equals one large batch, except that BatchNorm sees each batch by
         itself. A loss or gradient that is not a finite number changes nothing; after five such steps in a row
-        TrainingError names the samples.
+        TrainingError names the samples. Where memory is short each batch is learnt from in pieces, which are batches of
+        their own as above; TrainingError when not even one sample fits.
         """
+        self.phases.start()
         rate = self.schedule(self.progress.step)
         set_rate(self.optimizer, rate)
-        self.optimizer.zero_grad(set_to_none=True)
         samples = tuple(sample for batch in batches for sample in batch.samples)
-        losses: dict[str, float] = {}
-        for batch in batches:
-            share = len(batch) / len(samples)
-            for name, value in self._gradients_of(batch, share).items():
-                losses[name] = losses.get(name, 0.0) + share * value
+        losses = self._gradients_that_fit(batches)
         skipped = "" if math.isfinite(losses["loss"]) else "the loss is not a number"
         if not skipped:
             norm = clip_gradients(self.model.parameters(), self.options)
@@ -75,9 +80,33 @@ class Trainer:
             self.optimizer.step()
             if self.average is not None:
                 self.average.update(self.model)
+        self.phases.mark("updating")
         self.progress.step += 1
         self._count(skipped, samples)
-        return StepResult(losses, rate, samples, skipped)
+        return StepResult(losses, rate, samples, skipped, self.pieces)
+
+    def _gradients_that_fit(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """The gradients of ``batches`` and their mean losses; twice as many pieces whenever memory runs out."""
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                return self._gradients([piece for batch in batches for piece in pieces_of(batch, self.pieces)])
+            except torch.OutOfMemoryError as error:
+                if self.pieces >= max(len(batch) for batch in batches):
+                    fix = "train on smaller images or a smaller model"
+                    raise TrainingError(Problem("memory", "not even a batch of one sample fits", fix)) from error
+            self.pieces *= 2  # outside of the except block, whose exception holds on to the tensors
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _gradients(self, batches: Sequence[Batch]) -> dict[str, float]:
+        total = sum(map(len, batches))
+        losses: dict[str, float] = {}
+        for batch in batches:
+            share = len(batch) / total
+            for name, value in self._gradients_of(batch, share).items():
+                losses[name] = losses.get(name, 0.0) + share * value
+        return losses
 
     def _gradients_of(self, batch: Batch, share: float) -> Mapping[str, float]:
         """Add ``share`` times the gradients of ``batch``; its losses. A loss that is not finite adds none."""
@@ -86,8 +115,10 @@ class Trainer:
             outputs = self.model(images_on(batch, self.device), targets)
         parts: dict[str, Tensor] = self.loss(outputs, targets)
         losses = {name: float(value.detach()) for name, value in parts.items()}
+        self.phases.mark("forward")
         if math.isfinite(losses["loss"]):
             torch.autograd.backward(parts["loss"] * share if share < 1 else parts["loss"])
+        self.phases.mark("backward")
         return losses
 
     def _count(self, skipped: str, samples: Sequence[Sample]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from ocrtune.training.checkpoint import BEST, LATEST, Score, save_state, save_we
 from ocrtune.training.interrupt import Interrupt
 from ocrtune.training.limits import Limits
 from ocrtune.training.logs import Bar, Journal, Meter
+from ocrtune.training.profiling import Profiling
+from ocrtune.training.snapshots import Snapshots
 from ocrtune.training.step import StepResult, Trainer
 
 
@@ -32,10 +35,15 @@ class EvaluationPlan:
 
     @classmethod
     def of(cls, eval_batch_step: tuple[int, int] | int | None) -> EvaluationPlan:
-        """From ``Global.eval_batch_step``."""
+        """From ``Global.eval_batch_step``; None: after each epoch."""
         if isinstance(eval_batch_step, tuple):
             return cls(eval_batch_step[1], eval_batch_step[0])
         return cls(eval_batch_step)
+
+    @classmethod
+    def at_the_end(cls) -> EvaluationPlan:
+        """No evaluation in between."""
+        return cls(sys.maxsize)
 
     def after_step(self, step: int) -> bool:
         """Whether to evaluate after that many steps."""
@@ -63,10 +71,13 @@ class Watch:
     bar: Bar
     interrupt: Interrupt
     limits: Limits = field(default_factory=Limits)
+    profiling: Profiling | None = None
+    snapshots: Snapshots | None = None
 
     def __post_init__(self) -> None:
         self._meter = Meter()
         self._shown = ""
+        self._pieces = self.trainer.pieces
 
     def evaluate_base(self) -> None:
         """Evaluate the model as it was loaded. It is the first ``best``: training must beat it."""
@@ -77,6 +88,10 @@ class Watch:
     def stepped(self, result: StepResult, waited: float) -> None:
         """Log one step; evaluate when the plan says so."""
         progress = self.trainer.progress
+        if self.profiling is not None:
+            self.profiling.stepped()
+        if result.pieces > self._pieces:
+            self._tell_pieces(result)
         if result.skipped:
             self._tell_skipped(result)
         else:
@@ -94,11 +109,13 @@ class Watch:
         if self.plan.every is None or self.trainer.progress.epoch >= self.epochs:
             self._evaluate_and_tell()
         self.save_latest()
+        if self.snapshots is not None:
+            self.snapshots.take(self.trainer.progress.epoch)
 
     def wants_to_stop(self) -> bool:
         """Whether a limit is reached before the last step. Then the model is evaluated, saved, and the reason told."""
         progress = self.trainer.progress
-        reason = "" if progress.step >= self.steps else self.limits.reached(progress)
+        reason = "" if progress.step >= self.steps else self._limit()
         if reason:
             if not progress.history or progress.history[-1].step != progress.step:
                 self._evaluate_and_tell()
@@ -106,6 +123,10 @@ class Watch:
             self.journal.write("stop", {"step": progress.step, "reason": reason})
             self.bar.say(f"stopped at step {progress.step} of {self.steps}: {reason}")
         return bool(reason)
+
+    def _limit(self) -> str:
+        profiled = self.profiling.finished() if self.profiling is not None else ""
+        return profiled or self.limits.reached(self.trainer.progress)
 
     def save_latest(self) -> None:
         """Write the present weights and the state to go on from."""
@@ -162,20 +183,30 @@ class Watch:
                 yield
 
     def _tell_step(self, rate: float) -> None:
-        means = self._meter.read()
+        phases = self.trainer.phases.read()
+        means = self._meter.read(phases)
         if not means:
             return
         progress = self.trainer.progress
         epoch = -(-progress.step * self.epochs // self.steps)
         self.journal.write("step", {"epoch": epoch, "step": progress.step, "lr": rate, **means})
         self._shown = f"epoch {epoch}/{self.epochs} loss {means['loss']:.4f} lr {rate:.2e}"
-        self._shown += f" {means['samples_per_s']:.1f} samples/s"
+        shares = ", ".join(f"{name} {means[name]:.0%}" for name in ("waiting", *phases))
+        self._shown += f" {means['samples_per_s']:.1f} samples/s ({shares})"
 
     def _tell_skipped(self, result: StepResult) -> None:
         sources = [sample.source for sample in result.samples]
         step = self.trainer.progress.step
         self.journal.write("skipped", {"step": step, "reason": result.skipped, "samples": sources})
         self.bar.say(f"warning: {Problem(f'step {step}', f'{result.skipped}; nothing learnt from {sources}')}")
+
+    def _tell_pieces(self, result: StepResult) -> None:
+        self._pieces = result.pieces
+        step = self.trainer.progress.step
+        self.journal.write("memory", {"step": step, "pieces": result.pieces})
+        what = f"out of memory: from now on a batch is learnt from in {result.pieces} pieces"
+        fix = "The total batch stays; a smaller batch_size_per_card with more gradient_accumulation_steps is the same"
+        self.bar.say(f"warning: {Problem(f'step {step}', what, fix)}")
 
     def _brief(self, metrics: Mapping[str, float]) -> str:
         main = {self.main_indicator: metrics[self.main_indicator]}

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ocrtune.training.allocator import keep_freed_memory
 from peers.bound import measure_bounds
 from peers.cases import TrainCase
 from peers.made_sets import make_set
@@ -18,6 +19,7 @@ from peers.protocol import Answer, serve
 
 def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
     """arguments: case, configs (folder), dictionary (or None), folder to write to, samples there, more (overrides)."""
+    keep_freed_memory()  # as `ocrtune train` does first
     case = TrainCase(**arguments["case"])
     dictionary = Path(arguments["dictionary"]) if arguments["dictionary"] else None
     config, folder = Path(arguments["configs"], case.config), Path(arguments["folder"])

@@ -42,6 +42,7 @@ class GlobalOptions:
     freeze: parts that keep their weights, by the beginning of their names, such as ``backbone`` (extension).
     early_stop: stop after so many evaluations without a new best (extension). max_minutes: stop then (extension).
     batchnorm: fine-tune weights whose BatchNorm is folded as they are, or put the BatchNorm back (extension).
+    use_sync_bn: several GPUs: BatchNorm takes its statistics over the batches of all of them.
     """
 
     epoch_num: int
@@ -64,6 +65,7 @@ class GlobalOptions:
     ema_decay_type: Literal["threshold", "normal", "exponential"] = "threshold"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     batchnorm: Literal["folded", "restored"] = "folded"
+    use_sync_bn: bool = False
     freeze: tuple[str, ...] = ()
     early_stop: int | None = None
     max_minutes: float | None = None
@@ -75,7 +77,7 @@ class GlobalOptions:
     use_gcu: Any = ignored(_DEVICE)
     use_metax_gpu: Any = ignored(_DEVICE)
     use_iluvatar_gpu: Any = ignored(_DEVICE)
-    distributed: Any = ignored("one process trains")
+    distributed: Any = ignored("torchrun starts the processes")
     debug: Any = ignored("set OCRTUNE_DEBUG=1 for tracebacks")
     use_visualdl: Any = ignored("the curves are in train.jsonl")
     use_wandb: Any = ignored("the curves are in train.jsonl")

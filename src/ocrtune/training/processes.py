@@ -183,7 +183,8 @@ def with_synchronised_norms(model: nn.Module, processes: Processes) -> nn.Module
         what = "BatchNorm is synchronised between GPUs only, and these processes compute on the CPU"
         raise ConfigError(Problem("Global.use_sync_bn", what, "set it to false"))
     processes.synchronised = True
-    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]  # in torch
+    return converted
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
@@ -206,5 +207,5 @@ def _joined(tensors: Sequence[Tensor]) -> Tensor:
 
 def _spread(values: Tensor, tensors: Sequence[Tensor]) -> None:
     """The inverse of :func:`_joined`, into ``tensors`` whatever their memory format."""
-    for tensor, part in zip(tensors, values.split([tensor.numel() for tensor in tensors])):
+    for tensor, part in zip(tensors, torch.split(values, [tensor.numel() for tensor in tensors])):
         tensor.copy_(part.view(tensor.shape))

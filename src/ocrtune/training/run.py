@@ -245,6 +245,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             if not interrupt.requested or (processes.world > 1 and not interrupt.agreed):
                 raise
             watch.save_latest()
+            processes.gather(None)  # torchrun ends the others, also in the middle of writing, when one has left
             folder = options.save_model_dir
             bar.say(f"stopped at step {trainer.progress.step}; go on with -o Global.checkpoints={folder}")
             raise KeyboardInterrupt from stop

@@ -10,7 +10,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +26,7 @@ from ocrtune.cli.main import main
 from ocrtune.config import RunConfig
 from ocrtune.config.writer import save_config
 from ocrtune.core.errors import ConfigError, TrainingError
-from ocrtune.training.checkpoint import LATEST
+from ocrtune.training.checkpoint import LATEST, load_state
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.processes import Processes, processes_of, with_synchronised_norms
 from ocrtune.training.run import JOURNAL, train
@@ -98,29 +100,51 @@ def test_a_detector_in_two_processes_trains_as_with_accumulated_batches(tmp_path
     assert_alike(tmp_path / "one", tmp_path / "two", steps=5, metrics=False)
 
 
-def test_a_signal_to_one_process_stops_all_at_one_step_and_the_run_resumes(tmp_path: Path) -> None:
-    size = "Train.loader.batch_size_per_card=4"
-    in_each(2, rec_config(tmp_path, 3, size, run="alone"))
-    config = rec_config(tmp_path, 3, size, run="stopped")
+def stopped_at_step_7(config: RunConfig, stop: Callable[[int], None]) -> list[int]:
+    """``stop(rank)`` before the seventh step is told to the observer; the last step that each process went on after."""
 
-    def stopped(rank: int) -> int:
-        step = Watch.stepped
+    def work(rank: int) -> int:
+        told = Watch.stepped
+        steps: list[int] = []
 
-        def stepped(watch: Watch, *arguments: object) -> None:
-            if rank == 1 and watch.trainer.progress.step == 7:
-                signal.raise_signal(signal.SIGTERM)
-            step(watch, *arguments)
-            progress.append(watch.trainer.progress.step)
+        def stepped(watch: Watch, *arguments: Any) -> None:
+            if watch.trainer.progress.step == 7:
+                stop(rank)
+            told(watch, *arguments)
+            steps.append(watch.trainer.progress.step)
 
-        progress: list[int] = []
-        Watch.stepped = stepped
+        Watch.stepped = stepped  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             train(config, device="cpu", say=quiet)
-        return progress[-1]
+        return steps[-1]
 
-    assert in_processes(2, stopped) == [6, 6]
-    in_each(2, rec_config(tmp_path, 3, size, f"Global.checkpoints={tmp_path / 'stopped'}", run="stopped"))
-    (expected, _), (found, _) = (read_native(tmp_path / name / LATEST) for name in ("alone", "stopped"))
+    return in_processes(2, work)
+
+
+def signal_the_second(rank: int) -> None:
+    if rank == 1:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def die(rank: int) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_signal_to_one_process_stops_all_at_one_step(tmp_path: Path) -> None:
+    config = rec_config(tmp_path, 2, "Train.loader.batch_size_per_card=4", run="stopped")
+    assert stopped_at_step_7(config, signal_the_second) == [6, 6]
+    state = load_state(tmp_path / "stopped")
+    assert state["progress"]["step"] == 7
+
+
+def test_processes_that_died_resume_to_the_same_weights(tmp_path: Path) -> None:
+    """Ten steps, in two epochs; the state is that of the end of the first."""
+    size = "Train.loader.batch_size_per_card=4"
+    in_each(2, rec_config(tmp_path, 2, size, run="alone"))
+    assert stopped_at_step_7(rec_config(tmp_path, 2, size, run="died"), die) == [6, 6]
+    assert load_state(tmp_path / "died")["progress"]["step"] == 5
+    in_each(2, rec_config(tmp_path, 2, size, f"Global.checkpoints={tmp_path / 'died'}", run="died"))
+    (expected, _), (found, _) = (read_native(tmp_path / name / LATEST) for name in ("alone", "died"))
     assert all(found[name].tobytes() == value.tobytes() for name, value in expected.items())
 
 
@@ -178,20 +202,29 @@ def test_batches_of_unequal_processes_weigh_by_their_samples_and_bad_ones_change
 
     def learn(rank: int) -> list[object]:
         with processes_of("cpu") as processes:
-            subject = trainer(Scale(0.5), clip_norm_global=0.5)
+            subject = trainer(Scale(0.5))
             subject.processes = processes
             good = subject.step(PARTS[rank])
-            weight = subject.model.weight.item()
+            weight, gradient = subject.model.weight.item(), subject.model.weight.grad.item()
             bad = subject.step([batch(math.nan if rank == 1 else 1.0, 1, f"labels.txt:{rank}")])
             kept = subject.model.weight.item()
-            return [good.losses["loss"], good.count, weight, bad.skipped, [s.source for s in bad.samples], kept]
+            return [
+                good.losses["loss"],
+                gradient,
+                good.count,
+                weight,
+                bad.skipped,
+                [s.source for s in bad.samples],
+                kept,
+            ]
 
-    one = trainer(Scale(0.5), clip_norm_global=0.5)
+    one = trainer(Scale(0.5))
     expected = one.step([joined(*PARTS[0], *PARTS[1])])
-    weight = one.model.weight.item()
+    gradient = one.model.weight.grad.item()  # Adam would hide a wrong factor
     everyone = ["labels.txt:0", "labels.txt:1", "labels.txt:2"]
-    for loss, count, found, skipped, sources, kept in in_processes(3, learn):
-        assert (loss, found) == (pytest.approx(expected.losses["loss"]), pytest.approx(weight))
+    for loss, own, count, found, skipped, sources, kept in in_processes(3, learn):
+        assert (loss, own) == (pytest.approx(expected.losses["loss"]), pytest.approx(gradient))
+        assert found == pytest.approx(one.model.weight.item())
         assert (count, skipped, sources, kept) == (5, "the loss is not a number", everyone, found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -56,6 +57,11 @@ def load(path: Path | str, overrides: Sequence[str], files_of: Collection[str]) 
     from ocrtune.training.registries import all_registries
 
     loaded = load_config(path, overrides, all_registries(), files_of)
-    for notice in loaded.notices:
+    for notice in loaded.notices if is_first_process() else ():
         print(f"note: {notice}", file=sys.stderr)
     return loaded.config
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that talks: of several that torchrun started, the first of each machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"

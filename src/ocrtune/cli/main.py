@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ocrtune import __version__
 from ocrtune.cli import check, convert, evaluate, export, predict, recipes, train, tune, weights
+from ocrtune.cli.config_arguments import is_first_process
 from ocrtune.core.errors import OcrtuneError
 
 _COMMANDS = (train, evaluate, tune, export, predict, check, convert, recipes, weights)
@@ -57,6 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
 def _fail(message: str, exit_code: int) -> int:
     if os.environ.get("OCRTUNE_DEBUG") == "1" and exit_code != _INTERRUPTED:
         raise  # the exception that the caller handles
+    if not is_first_process():
+        return exit_code
     for line in message.splitlines():
         print(f"error: {line}", file=sys.stderr)
     return exit_code

@@ -49,6 +49,7 @@ class GlobalOptions:
         in between. What is recorded is in ``training.profiling``.
     interpolate: after training, go back from the best weights towards the base: one or several shares of the tuned
         weights, above 0 and up to 1; the best on the validation set is kept (extension), see ``training.interpolate``.
+    use_sync_bn: several GPUs: BatchNorm takes its statistics over the batches of all of them.
     """
 
     epoch_num: int
@@ -71,6 +72,7 @@ class GlobalOptions:
     ema_decay_type: Literal["threshold", "normal", "exponential"] = "threshold"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     batchnorm: Literal["folded", "restored"] = "folded"
+    use_sync_bn: bool = False
     freeze: tuple[str, ...] = ()
     early_stop: int | None = None
     max_minutes: float | None = None
@@ -87,7 +89,7 @@ class GlobalOptions:
     use_gcu: Any = ignored(_DEVICE)
     use_metax_gpu: Any = ignored(_DEVICE)
     use_iluvatar_gpu: Any = ignored(_DEVICE)
-    distributed: Any = ignored("one process trains")
+    distributed: Any = ignored("torchrun starts the processes")
     debug: Any = ignored("set OCRTUNE_DEBUG=1 for tracebacks")
     use_visualdl: Any = ignored("the curves are in train.jsonl; Global.use_tensorboard: true draws them")
     use_wandb: Any = ignored("the curves are in train.jsonl; Global.use_tensorboard: true draws them")

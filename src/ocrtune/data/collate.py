@@ -21,7 +21,8 @@ _STRIDE = 32  # sides that detection networks accept are multiples of it
 class CollateTraining:
     """Stack images and targets. Images of unequal width are padded on the right with 0 to the widest, rounded up to
     ``width_step`` pixels, and ``valid_ratio`` becomes a share of that width; black padding that all detection crops of
-    the batch share is cut off (:func:`_shown`). The first DataError among the items is passed on instead of a batch."""
+    the batch share is cut off (:func:`_shown`). The first DataError among the items is passed on instead of a batch.
+    Without items the batch is empty: other processes have them all."""
 
     width_step: int = 1
 
@@ -30,6 +31,8 @@ class CollateTraining:
             if isinstance(item, DataError):
                 return item
         good = cast("Sequence[Item]", items)
+        if not good:
+            return Batch(torch.zeros(0, 3, 1, 1), {}, ())
         tensors = [item.tensor for item in good if item.tensor is not None]
         targets = {name: [item.targets[name] for item in good] for name in good[0].targets}
         if (shown := _shown(good)) is not None:

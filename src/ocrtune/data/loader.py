@@ -23,6 +23,7 @@ from ocrtune.data.labels import LabelSet
 from ocrtune.data.pipeline import build_transforms
 from ocrtune.data.preprocess import preprocess_of
 from ocrtune.data.sampler import BatchPlan, EvaluationPlan, MultiScalePlan, PlainPlan, WidthBucketPlan
+from ocrtune.data.shard import WHOLE, EvaluationShard, Shard, TrainingShard
 from ocrtune.data.transforms.rec_resize_img import FixedHeight
 
 _DEFAULT_HEIGHT = 48
@@ -90,25 +91,29 @@ def build_loader(
     max_text_length: int = 25,
     preprocess: DetPreprocess | RecPreprocess | None = None,
     width_per_step: int = 8,
+    shard: Shard = WHOLE,
 ) -> Loader:
     """A loader over ``labels`` as a ``Train`` (training) or ``Eval`` section describes it.
 
     Training batches hold targets; evaluation batches hold every sample exactly once, whatever ``drop_last`` says, with
     tensors of one size per batch made by ``preprocess`` (default: the section's own transforms).
     charset: recognition only. width_per_step: pixels of input width per output step of the recognition network.
+    shard: which part of each training batch, and which of the evaluation batches, this process gets.
     Raises ConfigError for sections that do not fit together, DataError for images without a readable size.
     """
     if not len(labels):
         raise DataError(Problem("Train" if training else "Eval", "no sample is left to work on"))
     if not training:
-        return _evaluation_loader(labels, options, preprocess or preprocess_of(options.dataset.transforms))
-    plan = _training_plan(labels, options, task, seed, width_per_step)
+        return _evaluation_loader(labels, options, preprocess or preprocess_of(options.dataset.transforms), shard)
+    plan = _training_plan(labels, shard.whole(options), task, seed, width_per_step)
     if not len(plan):
         count = f"{labels.epoch_size()} samples are fewer than one batch, and drop_last leaves none"
         raise ConfigError(Problem("Train.loader.drop_last", count, "lower batch_size_per_card or set drop_last: false"))
     transforms = build_transforms(options.dataset.transforms, Context(charset, max_text_length))
     dataset = TrainingDataset(labels.samples, transforms, options.dataset.ext_op_transform_idx, seed)
     step = options.sampler.width_step if isinstance(options.sampler, WidthBucketSampler) else 1
+    if shard.world > 1:
+        plan = TrainingShard(plan, shard)
     return Loader(dataset, plan, CollateTraining(step), options.loader.num_workers)
 
 
@@ -131,11 +136,15 @@ def _tensor_height(options: DataOptions) -> int:
     return shapes[0][1] if shapes else _DEFAULT_HEIGHT
 
 
-def _evaluation_loader(labels: LabelSet, options: DataOptions, preprocess: DetPreprocess | RecPreprocess) -> Loader:
+def _evaluation_loader(
+    labels: LabelSet, options: DataOptions, preprocess: DetPreprocess | RecPreprocess, shard: Shard
+) -> Loader:
     size = options.loader.batch_size_per_card
     if isinstance(preprocess, RecPreprocess) or size > 1:
         labels = labels.with_sizes()
-    plan = EvaluationPlan(labels, size, preprocess)
+    plan: BatchPlan = EvaluationPlan(labels, size, preprocess)
+    if shard.world > 1:
+        plan = EvaluationShard(plan, shard)
     dataset = EvaluationDataset(labels.samples, preprocess)
     return Loader(dataset, plan, CollateEvaluation(), options.loader.num_workers)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from ocrtune.core.records import Sample
@@ -25,6 +25,14 @@ class Metric(Protocol[ResultT]):
 
     def update(self, results: Sequence[ResultT], samples: Sequence[Sample]) -> None:
         """Add the results of one batch, one per sample, in the same order. ValueError when the numbers differ."""
+        ...
+
+    def sums(self) -> dict[str, float]:
+        """What :meth:`compute` is computed from, to be added up over several processes."""
+        ...
+
+    def add(self, sums: Mapping[str, float]) -> None:
+        """Add what another process saw, as its :meth:`sums` told it."""
         ...
 
     def compute(self) -> dict[str, float]:

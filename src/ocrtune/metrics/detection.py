@@ -5,7 +5,7 @@ Source: PaddleOCR ppocr/metrics/eval_det_iou.py at 79f652f5 (the ICDAR 2015 prot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -66,6 +66,15 @@ class DetMetric:
             counts = match_boxes(labels, ignore, result.polygons)
             self._total = Counts(*(a + b for a, b in zip(self._total, counts)))
             self._images += 1
+
+    def sums(self) -> dict[str, float]:
+        """The counts so far."""
+        return {"images": self._images, **self._total._asdict()}
+
+    def add(self, sums: Mapping[str, float]) -> None:
+        """Add the :meth:`sums` of another process."""
+        self._images += int(sums["images"])
+        self._total = Counts(*(own + int(sums[name]) for name, own in self._total._asdict().items()))
 
     def compute(self) -> dict[str, float]:
         """precision, recall, hmean (0..1; 0 when there is nothing to divide by) and the counts behind them."""

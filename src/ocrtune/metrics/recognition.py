@@ -7,8 +7,8 @@ n + 1e-5, so that its accuracy never reaches 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from rapidfuzz.distance import Levenshtein
@@ -75,6 +75,15 @@ class RecMetric:
             raise DataError(problems)
         for result, sample in zip(results, samples):
             self._add(result.text, sample.text or "")
+
+    def sums(self) -> dict[str, float]:
+        """The counts and sums so far."""
+        return asdict(self._sums)
+
+    def add(self, sums: Mapping[str, float]) -> None:
+        """Add the :meth:`sums` of another process."""
+        for name, value in sums.items():
+            setattr(self._sums, name, getattr(self._sums, name) + value)
 
     def compute(self) -> dict[str, float]:
         """All rates, 0..1 except ``cer``, which insertions can push above 1.

@@ -104,8 +104,11 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     write_file(folder / STATE, buffer.getvalue())
 
 
-def load_state(folder: Path) -> dict[str, Any]:
-    """Read ``latest.state.pt`` and set the random numbers. WeightsError when it is missing, damaged or unsafe."""
+def load_state(folder: Path, rank: int = 0) -> dict[str, Any]:
+    """Read ``latest.state.pt`` and set the random numbers to those of process ``rank``, if the run had so many.
+
+    WeightsError when it is missing, damaged or unsafe.
+    """
     path = folder / STATE
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -113,7 +116,9 @@ def load_state(folder: Path) -> dict[str, Any]:
         raise WeightsError(Problem(str(path), f"cannot read it ({error.strerror})", "give a run folder")) from error
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise WeightsError(Problem(str(path), "not a complete checkpoint of ocrtune")) from error
-    set_random_state(state.pop("random"))
+    states = [state.pop("random"), *state.pop("random_of_others", ())]
+    if rank < len(states):
+        set_random_state(states[rank])
     return state
 
 

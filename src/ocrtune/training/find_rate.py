@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ocrtune.config.optimizer_schema import LearningRate
 from ocrtune.config.schema import RunConfig
-from ocrtune.core.errors import Problem, TrainingError
+from ocrtune.core.errors import ConfigError, Problem, TrainingError
 from ocrtune.training.batches import BatchSource
 from ocrtune.training.checkpoint import Progress, write_file
 from ocrtune.training.linear_rule import round_down
@@ -53,6 +54,8 @@ def find_rate(config: RunConfig, *, device: str | None = None, say: Callable[[st
     The weights that are changed are thrown away: training starts afterwards as if this had not been. Raises what
     :func:`ocrtune.training.run.train` raises; TrainingError when the loss is no number from the beginning.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(Problem("--find-lr", "runs in one process", "start it without torchrun"))
     parts = assemble(config, device=device, say=say)
     accumulate = parts.config.optimizer.gradient_accumulation_steps
     found = sweep(parts.trainer, parts.train_loader, accumulate)

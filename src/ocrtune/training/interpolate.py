@@ -68,10 +68,13 @@ def interpolate_best(
     main_indicator: str,
     progress: Progress,
     say: Callable[[str], None],
+    *,
+    write: bool = True,
 ) -> Interpolated | None:
     """Try every share as the module's docstring says; the one that won, None where no tuned weights beat the base.
 
-    model: in the form of the run; left with the weights of the last share. measure: evaluates it as it is.
+    model: in the form of the run; left with the weights of the last share. measure: evaluates it as it is. write: False
+    in all but one of several processes.
     """
     before, best = progress.before, progress.best
     if before is None or best is None or best.step == 0:
@@ -87,12 +90,12 @@ def interpolate_best(
         say(f"{1 - share:g} x base + {share:g} x tuned: {main_indicator} {metrics[main_indicator]:.4f}")
     share, metrics = max(tried, key=lambda one: one[1][main_indicator])
     kept = metrics[main_indicator] >= before.metrics[main_indicator]
-    if kept:
+    if kept and write:
         own = {**metadata, _SHARE: f"{share:g}", "metrics": json.dumps(metrics)}
         write_native(folder / TUNED, tuned, metadata)
         write_native(folder / BEST, between(base, tuned, share), own)
         say(f"{BEST}: {share:g} of the way from base to tuned; the tuned weights are in {folder / TUNED}")
-    else:
+    elif not kept:
         say(f"{BEST} stays the tuned weights: between base and tuned the model reads less than the base")
     return Interpolated(share, Score(metrics, best.step, best.epoch), kept)
 

@@ -19,6 +19,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.requested = False
+        self.agreed = False  # several processes: all of them are at the same step and will stop there
         self._previous: dict[int, Any] = {}
 
     def check(self) -> None:

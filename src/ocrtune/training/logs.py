@@ -107,15 +107,24 @@ class Meter:
 class Bar:
     """Progress with rate and time left: a tqdm bar on a terminal, otherwise a plain line every 15 seconds.
 
-    total, done: in units of ``unit``. Use it as a context manager.
+    total, done: in units of ``unit``. quiet: say nothing at all. Use it as a context manager.
     """
 
-    def __init__(self, total: int, unit: str, done: int = 0, stream: TextIO | None = None, keep: bool = True):
+    def __init__(
+        self,
+        total: int,
+        unit: str,
+        done: int = 0,
+        stream: TextIO | None = None,
+        keep: bool = True,
+        quiet: bool = False,
+    ):
         self._stream = stream or sys.stderr
+        self._quiet = quiet
         self._total, self._done, self._first, self._unit = total, done, done, unit
         self._start = self._said = time.perf_counter()
         self._bar: tqdm[Any] | None = None
-        if self._stream.isatty():
+        if self._stream.isatty() and not quiet:
             self._bar = tqdm(
                 total=total, initial=done, unit=unit, file=self._stream, dynamic_ncols=True, leave=keep, smoothing=0.1
             )
@@ -129,7 +138,7 @@ class Bar:
             self._bar.update(by)
             return
         now = time.perf_counter()
-        if now - self._said >= _PLAIN_EVERY_S:
+        if now - self._said >= _PLAIN_EVERY_S and not self._quiet:
             self._said = now
             left = (now - self._start) / max(self._done - self._first, 1) * (self._total - self._done)
             print(
@@ -140,7 +149,7 @@ class Bar:
         """A line of its own, above the bar."""
         if self._bar is not None:
             self._bar.write(line, file=sys.stdout)
-        else:
+        elif not self._quiet:
             print(line, flush=True)
 
     def __enter__(self) -> Bar:

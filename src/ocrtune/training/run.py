@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from torch import nn
 from ocrtune.codec.image import RecPreprocess
 from ocrtune.config.schema import RunConfig
 from ocrtune.core.charset import Charset
+from ocrtune.core.errors import ConfigError, Problem
 from ocrtune.data.loader import Loader, build_loader
 from ocrtune.data.preprocess import preprocess_of
 from ocrtune.losses.build import build_loss
@@ -35,6 +38,7 @@ from ocrtune.training.logs import Bar, Journal, duration
 from ocrtune.training.loop import fit, steps_per_epoch
 from ocrtune.training.optim import build_optimizer
 from ocrtune.training.precision import choose_device, choose_precision, placed
+from ocrtune.training.processes import Processes, processes_of, with_synchronised_norms
 from ocrtune.training.profiling import Profiling
 from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
@@ -82,7 +86,14 @@ class Parts:
     def measure(self) -> dict[str, float]:
         """Every metric of the model, as it is, on the validation set."""
         trainer = self.trainer
-        return evaluate(trainer.model, self.eval_loader, self.task, self.n_eval, device=trainer.device)
+        return evaluate(
+            trainer.model,
+            self.eval_loader,
+            self.task,
+            self.n_eval,
+            device=trainer.device,
+            processes=trainer.processes,
+        )
 
 
 def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> RunResult:
@@ -90,31 +101,47 @@ def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> 
 
     device: as PyTorch spells it; None takes a GPU if there is one. say: gets each line meant for the user.
     The base model is evaluated before the first step, and ``best`` starts as the base model.
+    Where ``torchrun`` started several processes, all of them must call this; that of rank 0 alone says and writes.
     Raises ConfigError, DataError or WeightsError before training, TrainingError when it cannot go on, and
     KeyboardInterrupt, after saving, when the user stops it.
     """
+    with processes_of(device) as processes:
+        return _train_together(config, processes, device, say if processes.is_main else _nothing)
+
+
+def _train_together(config: RunConfig, processes: Processes, device: str | None, say: Say) -> RunResult:
     started = time.perf_counter()
     if config.global_options.use_tensorboard:
         require_tensorboard()
     limits = Limits(config.global_options.max_minutes, config.global_options.early_stop)
-    parts = assemble(config, device=device, say=say)
+    parts = assemble(config, device=device, say=say, processes=processes)
     folder = parts.config.global_options.save_model_dir
     settings = _settings(parts)
     for line in _introduction(settings):
         say(line)
-    with _curves(parts) as mirror, Journal(folder / JOURNAL, mirror) as journal:
+    with (
+        _curves(parts) as mirror,
+        Journal(folder / JOURNAL if processes.is_main else Path(os.devnull), mirror) as journal,
+    ):
         journal.write("start", settings)
         _train(parts, journal, limits)
         between = _interpolate(parts, journal, say)
     seconds = time.perf_counter() - started
     result = RunResult.of(folder, parts.task.main_indicator, parts.trainer.progress, seconds, settings, between)
-    say(result.table())
-    say(f"{duration(seconds)} in all; {result.save()}, {result.best}")
+    if processes.is_main:
+        say(result.table())
+        say(f"{duration(seconds)} in all; {result.save()}, {result.best}")
     return result
 
 
-def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) -> Parts:
-    """Read the data, build and fill the model, prepare the run folder; nothing is trained yet."""
+def assemble(
+    config: RunConfig, *, device: str | None = None, say: Say = print, processes: Processes | None = None
+) -> Parts:
+    """Read the data, build and fill the model, prepare the run folder; nothing is trained yet.
+
+    processes: those that train together; each gets the same parts, except its own shard of the data.
+    """
+    processes = processes or Processes()
     config = with_batch_of_resumed(config)
     options = config.global_options
     seed_everything(options.seed)
@@ -122,20 +149,27 @@ def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) 
     task = build_task(config, charset)
     kind = config.architecture.model_type
     model = build_model(config.architecture, charset)
-    place = choose_device(device)
+    place = processes.device or choose_device(device)
     loader = partial(
         build_loader, task=kind, seed=options.seed, charset=charset, max_text_length=options.max_text_length
     )
     preprocess = preprocess_of(config.eval.dataset.transforms)
     step = pixels_per_step(model, preprocess.image_shape[1]) if isinstance(preprocess, RecPreprocess) else 1
     training, evaluation = checked_samples(config, charset, step, say)
-    eval_loader = loader(evaluation, config.eval, training=False, preprocess=preprocess)
+    eval_loader = loader(evaluation, config.eval, training=False, preprocess=preprocess, shard=processes.shard)
     if options.checkpoints is None:
         fill_model(model, config, charset, say)
-    config = decide_turns(config, partial(measure_orientation, model, training, preprocess, config, charset), say)
-    train_loader = loader(training, config.train, training=True, width_per_step=step)
+    measure = partial(measure_orientation, model, training, preprocess, config, charset)
+    config = processes.decided(partial(decide_turns, config, measure, say))
+    train_loader = loader(training, config.train, training=True, width_per_step=step, shard=processes.shard)
+    if options.use_sync_bn and processes.any(not all(train_loader.plan.batches(0))):
+        what = "the last batch of an epoch has fewer samples than there are processes"
+        raise ConfigError(Problem("Global.use_sync_bn", what, "set Train.loader.drop_last: true"))
     if options.checkpoints is None:
-        if restore_norms(model, options, train_loader):
+        every_process = train_loader
+        if processes.world > 1:
+            every_process = loader(training, config.train, training=True, width_per_step=step)
+        if restore_norms(model, options, every_process):
             say("BatchNorm restored behind the folded convolutions, with statistics of the training images")
     else:
         resume_form(model, run_folder_of(options.checkpoints))
@@ -143,14 +177,17 @@ def assemble(config: RunConfig, *, device: str | None = None, say: Say = print) 
     if options.freeze:
         say(f"frozen: {freeze_(model, options.freeze):,} parameters ({', '.join(options.freeze)})")
     if config.train.loader.auto_batch:
+        if processes.world > 1:
+            what = "'auto' is found in one process, here are several"
+            raise ConfigError(Problem("Train.loader.batch_size_per_card", what, "give a number"))
         config = with_largest_batch(config, model, place, train_loader, training.epoch_size(), say)
         train_loader = loader(training, config.train, training=True, width_per_step=step)
-    config = prepare_folder(_with_rates(config, say), charset)
+    config = processes.decided(partial(prepare_folder, _with_rates(config, processes.world, say), charset))
     steps = steps_per_epoch(train_loader, config.optimizer.gradient_accumulation_steps)
-    trainer = _trainer(config, model, place, steps)
+    trainer = _trainer(config, model, place, steps, processes)
     came_from = run_folder_of(options.checkpoints) if options.checkpoints is not None else None
     if config.global_options.interpolation_shares:
-        keep_base(options.save_model_dir, model, charset, came_from)
+        processes.decided(partial(keep_base, options.save_model_dir, model, charset, came_from))
     if came_from is not None:
         resume(trainer, came_from, steps)
         say(f"going on after epoch {trainer.progress.epoch} of {came_from}")
@@ -164,23 +201,30 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def total_batch(config: RunConfig) -> int:
-    """Samples that make one step: one card x batch per card x accumulated batches."""
-    return config.train.loader.batch_size_per_card * config.optimizer.gradient_accumulation_steps
+def total_batch(config: RunConfig, world: int = 1) -> int:
+    """Samples that make one step: cards (``world``) x batch per card x accumulated batches."""
+    return world * config.train.loader.batch_size_per_card * config.optimizer.gradient_accumulation_steps
 
 
-def _with_rates(config: RunConfig, say: Say) -> RunConfig:
+def _with_rates(config: RunConfig, world: int, say: Say) -> RunConfig:
     """``config`` with learning rates for its own total batch, where ``Optimizer.lr.auto`` asks for the linear rule."""
     if not config.optimizer.lr.auto:
         return config
-    rates, line = scaled(config.optimizer.lr, total_batch(config))
+    rates, line = scaled(config.optimizer.lr, total_batch(config, world))
     say(line)
     return replace(config, optimizer=replace(config.optimizer, lr=rates))
 
 
-def _trainer(config: RunConfig, model: nn.Module, device: torch.device, steps_per_epoch: int) -> Trainer:
+def _trainer(
+    config: RunConfig, model: nn.Module, device: torch.device, steps_per_epoch: int, processes: Processes
+) -> Trainer:
     options = config.global_options
+    if options.use_sync_bn:
+        model = with_synchronised_norms(model, processes)
     model = placed(model, device)
+    processes.copy_([*model.parameters(), *model.buffers()])
+    if not processes.is_main:
+        seed_everything(options.seed + processes.rank)  # of dropout; data and fresh weights are the same everywhere
     average = WeightAverage(model, options.ema_decay, options.ema_decay_type) if options.use_ema else None
     return Trainer(
         model=model,
@@ -191,6 +235,7 @@ def _trainer(config: RunConfig, model: nn.Module, device: torch.device, steps_pe
         device=device,
         precision=choose_precision(options.precision, device),
         average=average,
+        processes=processes,
     )
 
 
@@ -200,10 +245,10 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
     epochs = options.epochs(parts.steps_per_epoch)
     steps = parts.steps_per_epoch * epochs
     interrupt = Interrupt()
-    folder, profile = options.save_model_dir, options.profile
+    folder, profile, processes = options.save_model_dir, options.profile, trainer.processes
     with (
-        Bar(steps, "step", done=trainer.progress.step) as bar,
-        Profiling(profile, folder, trainer.device, bar.say) as profiling,
+        Bar(steps, "step", done=trainer.progress.step, quiet=not processes.is_main) as bar,
+        Profiling(profile if processes.is_main else None, folder, trainer.device, bar.say) as profiling,
     ):
         watch = Watch(
             trainer=trainer,
@@ -220,7 +265,9 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             interrupt=interrupt,
             limits=limits,
             profiling=profiling,
-            snapshots=Snapshots(folder, options.save_epoch_step, options.keep_checkpoints),
+            snapshots=Snapshots(folder, options.save_epoch_step, options.keep_checkpoints)
+            if processes.is_main
+            else None,
         )
         if trainer.progress.before is None:
             watch.evaluate_base()
@@ -228,16 +275,22 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             with interrupt:
                 fit(trainer, parts.train_loader, epochs, watch, parts.config.optimizer.gradient_accumulation_steps)
         except (KeyboardInterrupt, RuntimeError) as stop:
-            if not interrupt.requested:
+            if not interrupt.requested or (processes.world > 1 and not interrupt.agreed):
                 raise
             watch.save_latest()
+            processes.gather(None)  # torchrun ends the others, also in the middle of writing, when one has left
             bar.say(f"stopped at step {trainer.progress.step}; go on with -o Global.checkpoints={folder}")
             raise KeyboardInterrupt from stop
 
 
+def _snapshots(parts: Parts) -> Snapshots:
+    options = parts.config.global_options
+    return Snapshots(options.save_model_dir, options.save_epoch_step, options.keep_checkpoints)
+
+
 def _curves(parts: Parts) -> TensorBoard | nullcontext[None]:
     options = parts.config.global_options
-    if not options.use_tensorboard:
+    if not options.use_tensorboard or not parts.trainer.processes.is_main:
         return nullcontext()
     return TensorBoard(options.save_model_dir, parts.trainer.progress.step + 1)
 
@@ -249,7 +302,9 @@ def _interpolate(parts: Parts, journal: Journal, say: Say) -> Interpolated | Non
     if not shares:
         return None
     folder, main = options.save_model_dir, parts.task.main_indicator
-    found = interpolate_best(folder, shares, trainer.model, parts.measure, main, trainer.progress, say)
+    found = interpolate_best(
+        folder, shares, trainer.model, parts.measure, main, trainer.progress, say, write=trainer.processes.is_main
+    )
     if found is not None:
         values = {"share": found.share, "metrics": found.score.metrics, "kept": found.kept}
         journal.write("interpolated", values)
@@ -267,7 +322,10 @@ def _settings(parts: Parts) -> dict[str, Any]:
         "parameters": sum(value.numel() for value in parameters),
         "n_train": parts.n_train,
         "n_eval": parts.n_eval,
-        "batch": total_batch(parts.config),
+        "batch": total_batch(parts.config, trainer.processes.world),
+        "batch_per_card": parts.config.train.loader.batch_size_per_card,
+        "accumulated": parts.config.optimizer.gradient_accumulation_steps,
+        "processes": trainer.processes.world,
         "epochs": epochs,
         "steps": parts.steps_per_epoch * epochs,
         "optimizer": parts.config.optimizer.name,
@@ -287,9 +345,17 @@ def _introduction(settings: dict[str, Any]) -> list[str]:
     s = settings
     ema = f", moving average {s['ema']}" if s["ema"] else ""
     where = f"{s['device']} ({s['threads']} threads)" if s["device"] == "cpu" else s["device"]
+    batch = f"total batch {s['batch']}"
+    if s["processes"] > 1:
+        where = f"{s['processes']} processes, the first on {where}"
+        batch += f" ({s['processes']} cards x {s['batch_per_card']} x {s['accumulated']} accumulated)"
     return [
         f"model: {s['model']}, {s['parameters']:,} parameters ({s['form']} form), on {where} in {s['precision']}",
         f"data: {s['n_train']} samples an epoch for training, {s['n_eval']} for evaluation",
-        f"plan: {s['epochs']} epochs, {s['steps']} steps, total batch {s['batch']}; {s['optimizer']}, {s['schedule']} "
+        f"plan: {s['epochs']} epochs, {s['steps']} steps, {batch}; {s['optimizer']}, {s['schedule']} "
         f"from {s['peak_lr']:.3g} to {s['last_lr']:.3g}, warm-up {s['warmup_steps']} steps{ema}",
     ]
+
+
+def _nothing(line: str) -> None:
+    """What processes other than the first say."""

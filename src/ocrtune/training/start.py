@@ -130,7 +130,7 @@ def resume(trainer: Trainer, folder: Path, steps_per_epoch: int) -> None:
     A run that stopped inside an epoch begins that epoch again. The model must be in the form of the checkpoint, see
     :func:`resume_form`.
     """
-    state = load_state(folder)
+    state = load_state(folder, trainer.processes.rank)
     trainer.model.load_state_dict(state["model"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     if isinstance(trainer.average, WeightAverage) and state["average"] is not None:

@@ -145,6 +145,12 @@ class _Reader:
         for result, sample in zip(read_texts(outputs, self._codec), batch.samples, strict=True):
             self.right[sample.source] = _bare(result.text) == _bare(sample.text or "")
 
+    def sums(self) -> dict[str, float]:
+        return {}
+
+    def add(self, sums: Mapping[str, float]) -> None:
+        raise NotImplementedError("one process alone asks")
+
     def compute(self) -> dict[str, float]:
         return {}
 

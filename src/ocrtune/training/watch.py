@@ -13,7 +13,7 @@ from ocrtune.core.charset import Charset
 from ocrtune.core.errors import Problem
 from ocrtune.core.submodels import SEPARATOR, plain
 from ocrtune.models.forms import form_text
-from ocrtune.training.checkpoint import BEST, LATEST, Score, save_state, save_weights
+from ocrtune.training.checkpoint import BEST, LATEST, Score, random_state, save_state, save_weights
 from ocrtune.training.interrupt import Interrupt
 from ocrtune.training.limits import Limits
 from ocrtune.training.logs import Bar, Journal, Meter
@@ -78,6 +78,7 @@ class Watch:
         self._meter = Meter()
         self._shown = ""
         self._pieces = self.trainer.pieces
+        self._processes = self.trainer.processes
 
     def evaluate_base(self) -> None:
         """Evaluate the model as it was loaded. It is the first ``best``: training must beat it."""
@@ -95,13 +96,15 @@ class Watch:
         if result.skipped:
             self._tell_skipped(result)
         else:
-            self._meter.add(result.losses, len(result.samples), waited)
+            self._meter.add(result.losses, result.count, waited)
         last = progress.step >= self.steps
         if progress.step % self.print_every == 0 or last:
             self._tell_step(result.rate)
         self.bar.advance(self._shown)
         if self.plan.after_step(progress.step) and not last:
             self._evaluate_and_tell()
+        if self._processes.any(self.interrupt.requested):
+            self.interrupt.requested = self.interrupt.agreed = True
         self.interrupt.check()
 
     def epoch_ended(self) -> None:
@@ -115,7 +118,8 @@ class Watch:
     def wants_to_stop(self) -> bool:
         """Whether a limit is reached before the last step. Then the model is evaluated, saved, and the reason told."""
         progress = self.trainer.progress
-        reason = "" if progress.step >= self.steps else self._limit()
+        ended = progress.step >= self.steps
+        reason = "" if ended else self._processes.decided(self._limit)
         if reason:
             if not progress.history or progress.history[-1].step != progress.step:
                 self._evaluate_and_tell()
@@ -129,7 +133,10 @@ class Watch:
         return profiled or self.limits.reached(self.trainer.progress)
 
     def save_latest(self) -> None:
-        """Write the present weights and the state to go on from."""
+        """Write the present weights and the state to go on from; rank 0 does, all processes call it."""
+        others = self._processes.gather(random_state())[1:]
+        if not self._processes.is_main:
+            return
         started = time.perf_counter()
         progress = self.trainer.progress
         score = progress.history[-1] if progress.history else None
@@ -145,6 +152,7 @@ class Watch:
                 "optimizer": self.trainer.optimizer.state_dict(),
                 "average": average.state_dict() if average is not None else None,
                 "progress": progress.to_dict(),
+                **({"random_of_others": others} if others else {}),
             },
         )
         self._meter.pause(time.perf_counter() - started)
@@ -165,7 +173,8 @@ class Watch:
             best = progress.best
             if best is None or metrics[self.main_indicator] >= best.metrics[self.main_indicator]:
                 progress.best = score
-                save_weights(self.folder / BEST, self.trainer.model, self.charset, score)
+                if self._processes.is_main:
+                    save_weights(self.folder / BEST, self.trainer.model, self.charset, score)
         seconds = time.perf_counter() - started
         self._meter.pause(seconds)
         values = {"epoch": score.epoch, "step": score.step, "metrics": metrics, "seconds": round(seconds, 3)}

@@ -27,6 +27,14 @@ class Task(Protocol):
         """Score the outputs of one batch, in eval mode, against its labels."""
         ...
 
+    def sums(self) -> dict[str, float]:
+        """What the metrics are computed from, to be added up over several processes."""
+        ...
+
+    def add(self, sums: Mapping[str, float]) -> None:
+        """Add the :meth:`sums` of another process."""
+        ...
+
     def compute(self) -> dict[str, float]:
         """All metrics since ``reset``."""
         ...

@@ -33,6 +33,14 @@ class DetectionTask:
         results = [self._postprocess(prob, scale) for prob, scale in zip(maps, batch.meta, strict=True)]
         self._metric.update(results, batch.samples)
 
+    def sums(self) -> dict[str, float]:
+        """What the metrics are computed from."""
+        return self._metric.sums()
+
+    def add(self, sums: Mapping[str, float]) -> None:
+        """Add the :meth:`sums` of another process."""
+        self._metric.add(sums)
+
     def compute(self) -> dict[str, float]:
         """precision, recall, hmean and counts."""
         return self._metric.compute()

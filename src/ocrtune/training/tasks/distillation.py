@@ -36,6 +36,16 @@ class DistillationTask:
         for network, task in self._tasks.items():
             task.update(part_of(outputs, network), batch)
 
+    def sums(self) -> dict[str, float]:
+        """What the metrics are computed from, each network's under its name."""
+        every = [qualified(network, task.sums()) for network, task in self._tasks.items()]
+        return {name: value for sums in every for name, value in sums.items()}
+
+    def add(self, sums: Mapping[str, float]) -> None:
+        """Add the :meth:`sums` of another process."""
+        for network, task in self._tasks.items():
+            task.add(part_of(sums, network))
+
     def compute(self) -> dict[str, float]:
         """The metrics of the deciding network, then those of the others under their names."""
         found = dict(self._tasks[self._key].compute())

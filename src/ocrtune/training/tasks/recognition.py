@@ -32,6 +32,14 @@ class RecognitionTask:
         """Read and score the texts of one batch."""
         self._metric.update(read_texts(outputs, self._codec), batch.samples)
 
+    def sums(self) -> dict[str, float]:
+        """What the metrics are computed from."""
+        return self._metric.sums()
+
+    def add(self, sums: Mapping[str, float]) -> None:
+        """Add the :meth:`sums` of another process."""
+        self._metric.add(sums)
+
     def compute(self) -> dict[str, float]:
         """accuracy (with and without spaces), cer and the others."""
         return self._metric.compute()

@@ -31,7 +31,7 @@ from ocrtune.training.tasks.recognition import read_texts
 TURNED_PROB = 0.3  # what auto becomes where lines are upside down
 _LINES = 256  # training lines that are looked at
 _LEAST_READ = 20  # lines that the base model must be able to read for its word to count
-_LEAST_SHARE = 0.02  # of them upside down; a model also reads upright lines better turned now and then, by chance
+_LEAST_SHARE = 0.03  # of them upside down; a model also reads upright lines better turned now and then, by chance
 
 
 @dataclass(frozen=True)

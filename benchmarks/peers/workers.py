@@ -68,7 +68,8 @@ class Worker:
     def ask(self, request: Any) -> dict[str, Any]:
         """Send ``request``, wait for the answer, watching the machine's memory. Raises WorkerFailed, OutOfMemory."""
         process = self._process
-        assert process.stdin is not None and process.stdout is not None  # noqa: PT018  # both are pipes
+        assert process.stdin is not None  # a pipe
+        assert process.stdout is not None
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()

@@ -16,7 +16,7 @@ _NO_CURVES = ("step", "epoch")
 def require_tensorboard() -> None:
     """ConfigError where the package is missing: before training, not after it."""
     try:
-        import torch.utils.tensorboard  # noqa: F401
+        import torch.utils.tensorboard  # noqa: F401  # only tried: it fails where tensorboard is missing or broken
     except ImportError as error:
         fix = "pip install 'ocrtune[tensorboard]', or leave the key out: the numbers are in train.jsonl too"
         raise ConfigError(Problem("Global.use_tensorboard", "tensorboard is not installed", fix)) from error

@@ -126,7 +126,7 @@ def _right(
     )
     reader = _Reader(CTCCodec(charset))
     evaluate(model, loader, reader, len(labels))
-    return np.array([reader.right[sample.source] for sample in labels.samples])
+    return np.array([reader.right[sample.source] for sample in labels.samples], bool)
 
 
 class _Reader:
@@ -136,20 +136,20 @@ class _Reader:
 
     def __init__(self, codec: CTCCodec):
         self._codec = codec
-        self.right: dict[str, bool] = {}
+        self.right: dict[str, float] = {}  # by source of the sample: 1 or 0
 
     def reset(self) -> None:
         self.right = {}
 
     def update(self, outputs: Mapping[str, Tensor], batch: Batch) -> None:
         for result, sample in zip(read_texts(outputs, self._codec), batch.samples, strict=True):
-            self.right[sample.source] = _bare(result.text) == _bare(sample.text or "")
+            self.right[sample.source] = float(_bare(result.text) == _bare(sample.text or ""))
 
     def sums(self) -> dict[str, float]:
-        return {}
+        return self.right
 
     def add(self, sums: Mapping[str, float]) -> None:
-        raise NotImplementedError("one process alone asks")
+        self.right.update(sums)
 
     def compute(self) -> dict[str, float]:
         return {}

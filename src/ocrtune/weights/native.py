@@ -26,7 +26,7 @@ def read_native(path: Path | str) -> tuple[dict[str, NDArray[Any]], dict[str, st
         raise WeightsError(Problem(where, "no such file"))
     try:
         with safe_open(where, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118  # no mapping
     except (SafetensorError, OSError, TypeError) as error:
         raise WeightsError(Problem(where, f"not a complete safetensors file ({error})")) from error
 

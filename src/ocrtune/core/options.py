@@ -59,6 +59,7 @@ def parse_fields(cls: type[T], raw: Any, where: str, findings: Findings) -> T | 
         return None
     before = len(findings.problems)
     hints = typing.get_type_hints(cls)
+    # callers give dataclasses only, which the type variable cannot say
     fields = {f.metadata.get("key", f.name): f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key, value in raw.items():
         field = fields.get(str(key))

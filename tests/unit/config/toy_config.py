@@ -46,6 +46,7 @@ class CropOptions:
 def toy_registries() -> Registries:
     """One backbone, one head, one transform; the other kinds are left unchecked."""
     package = "toy_components"
+    # a module with a path is a package; mypy knows no __path__ of plain modules
     sys.modules.setdefault(package, type(sys)(package)).__path__ = []  # type: ignore[attr-defined]
     backbones: Registry[Any] = Registry("backbone", package)
     backbones.register("TinyNet", BackboneOptions)(lambda options: options)

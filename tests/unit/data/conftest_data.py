@@ -29,6 +29,7 @@ def components(*steps: tuple[str, dict[str, object]]) -> list[Component]:
 def section(raw: dict[str, object], steps: list[Component]) -> DataOptions:
     """A Train or Eval section."""
     findings = Findings()
+    # the callers give a mapping there; declared is object
     dataset = {**raw.pop("dataset"), "transforms": steps}  # type: ignore[dict-item]
     options = DataOptions.parse({**raw, "dataset": dataset}, "Train", findings)
     assert options is not None, findings.problems

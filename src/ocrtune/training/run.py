@@ -26,6 +26,7 @@ from ocrtune.losses.build import build_loss
 from ocrtune.models.build import build_model
 from ocrtune.models.forms import form_text
 from ocrtune.training.data import checked_samples
+from ocrtune.training.depthwise import speed_up_depthwise_
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.freeze import freeze_
@@ -222,6 +223,8 @@ def _trainer(
     if options.use_sync_bn:
         model = with_synchronised_norms(model, processes)
     model = placed(model, device)
+    if device.type == "cpu":
+        speed_up_depthwise_(model)
     processes.copy_([*model.parameters(), *model.buffers()])
     if not processes.is_main:
         seed_everything(options.seed + processes.rank)  # of dropout; data and fresh weights are the same everywhere

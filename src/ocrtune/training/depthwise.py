@@ -1,0 +1,183 @@
+"""Depthwise convolutions with large kernels, whose weights learn fast on a CPU.
+
+For the gradient of such weights oneDNN has no fast kernel without AVX-512 (its verbose log says ``gemm:jit``): forward
+and backward of a 5x5 layer of PP-OCRv2 recognition take two to four times as long as with the one here; up to 3x3
+oneDNN's is as fast (``benchmarks/depthwise_gradient.py``). The sum is the same, in another order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+Maps = NDArray[np.float32]
+_SMALLEST = 5  # the longer side of a kernel from which on this is faster
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """A depthwise ``nn.Conv2d``: same parameters, names and outputs; see the module for what differs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H', W')."""
+        if not (torch.is_grad_enabled() and self.weight.requires_grad and _is_plain_float(x)):
+            return super().forward(x)
+        y: Tensor = _Depthwise.apply(x, self.weight, self.stride, self.padding, self.dilation)  # type: ignore[no-untyped-call]  # autograd's
+        return y if self.bias is None else y + self.bias[:, None, None]
+
+
+def speed_up_depthwise_(model: nn.Module) -> int:
+    """Put a :class:`DepthwiseConv2d` in the place of each convolution in ``model`` that learns faster so; their number.
+
+    Parameters stay the same objects. Nothing is done where numba (the ``train`` extra) is missing.
+    """
+    if _gradient_of_rows() is None:
+        return 0
+    found = [
+        (parent, name, child)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if type(child) is nn.Conv2d and _is_large_depthwise(child)
+    ]
+    for parent, name, child in found:
+        setattr(parent, name, _sped_up(child))
+    return len(found)
+
+
+def _is_large_depthwise(layer: nn.Conv2d) -> bool:
+    depthwise = layer.groups == layer.in_channels == layer.out_channels > 1
+    zeros = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    return depthwise and zeros and max(layer.kernel_size) >= _SMALLEST
+
+
+def _sped_up(layer: nn.Conv2d) -> DepthwiseConv2d:
+    found = DepthwiseConv2d.__new__(DepthwiseConv2d)
+    found.__dict__.update(layer.__dict__)  # parameters, hooks and mode included
+    return found
+
+
+def _is_plain_float(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+
+
+class _Depthwise(torch.autograd.Function):
+    """``F.conv2d`` without bias, with its own gradient of the weight."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.geometry = (stride, padding, dilation)
+        return F.conv2d(x, weight, None, stride, padding, dilation, groups=x.shape[1])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        of_x = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_x = _gradient_of_input(gradient, x, weight, *ctx.geometry)
+        if ctx.needs_input_grad[1]:
+            of_weight = _gradient_of_weight(gradient, x, weight, *ctx.geometry)
+        return of_x, of_weight, None, None, None
+
+
+def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> Tensor:
+    groups, wanted = x.shape[1], [True, False, False]
+    found: Tensor = torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, stride, padding, dilation, False, [0, 0], groups, wanted
+    )[0]
+    return found
+
+
+def _gradient_of_weight(
+    gradient: Tensor, x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any
+) -> Tensor:
+    rows_of = _gradient_of_rows()
+    assert rows_of is not None
+    maps = [value.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy() for value in (x, gradient)]
+    rows, pieces = gradient.shape[0] * gradient.shape[2], torch.get_num_threads()
+    sums = np.zeros((pieces, *weight.shape[2:], weight.shape[0]), np.float32)
+    cuts = [piece * rows // pieces for piece in range(pieces + 1)]
+    jobs = [(*maps, sums[i], *stride, *padding, *dilation, cuts[i], cuts[i + 1]) for i in range(pieces)]
+    others = [_pool(os.getpid(), pieces).submit(rows_of, *job) for job in jobs[1:]]
+    rows_of(*jobs[0])
+    for other in others:
+        other.result()
+    total = torch.from_numpy(sums.sum(axis=0))
+    return total.permute(2, 0, 1)[:, None].contiguous()
+
+
+@lru_cache(maxsize=2)
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """The threads of ``process``: those of its parent are not there after a fork."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="depthwise")
+
+
+@lru_cache(maxsize=1)
+def _gradient_of_rows() -> Callable[..., None] | None:
+    """:func:`add_rows`, compiled; None without numba."""
+    try:
+        import numba
+    except ImportError:
+        return None
+    compiled: Callable[..., None]
+    njit = partial(numba.njit, nogil=True, fastmath={"contract"}, error_model="numpy")
+    try:
+        compiled = njit(cache=True)(add_rows)
+    except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
+        compiled = njit()(add_rows)
+    return compiled
+
+
+def add_rows(
+    x: Maps,
+    gradient: Maps,
+    total: Maps,
+    stride_y: int,
+    stride_x: int,
+    padding_y: int,
+    padding_x: int,
+    dilation_y: int,
+    dilation_x: int,
+    first: int,
+    end: int,
+) -> None:
+    """Add to ``total`` what the rows ``first`` to ``end`` of ``gradient`` give, in the Python that numba compiles.
+
+    x: (N, H, W, C). gradient: (N, H', W', C), whose N times H' rows are counted through. total: (kh, kw, C). Four
+    columns at a time: the sum is then read and written once for four products.
+    """
+    height, width, channels = x.shape[1], x.shape[2], x.shape[3]
+    out_height, out_width = gradient.shape[1], gradient.shape[2]
+    for row in range(first, end):
+        i, out_y = row // out_height, row % out_height
+        for ky in range(total.shape[0]):
+            y = out_y * stride_y + ky * dilation_y - padding_y
+            if y < 0 or y >= height:
+                continue
+            for kx in range(total.shape[1]):
+                shift = kx * dilation_x - padding_x
+                start = max(0, (stride_x - 1 - shift) // stride_x)
+                stop = min(out_width, (width - 1 - shift) // stride_x + 1)
+                fours = start + max(0, stop - start) // 4 * 4
+                for g in range(start, fours, 4):
+                    s = g * stride_x + shift
+                    for c in range(channels):
+                        total[ky, kx, c] += (
+                            gradient[i, out_y, g, c] * x[i, y, s, c]
+                            + gradient[i, out_y, g + 1, c] * x[i, y, s + stride_x, c]
+                            + gradient[i, out_y, g + 2, c] * x[i, y, s + 2 * stride_x, c]
+                            + gradient[i, out_y, g + 3, c] * x[i, y, s + 3 * stride_x, c]
+                        )
+                for g in range(fours, stop):
+                    for c in range(channels):
+                        total[ky, kx, c] += gradient[i, out_y, g, c] * x[i, y, g * stride_x + shift, c]

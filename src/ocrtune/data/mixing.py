@@ -29,4 +29,4 @@ def evenly_spread(groups: NDArray[Any]) -> NDArray[np.int64]:
     for group in np.unique(groups):
         places = np.flatnonzero(groups == group)
         due[places] = (np.arange(len(places)) + 0.5) / len(places)
-    return np.argsort(due, kind="stable")
+    return np.lexsort((groups, due))  # of elements due at once, always the same group first

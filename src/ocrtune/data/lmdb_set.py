@@ -7,7 +7,8 @@ not another sample, ``ratio_list`` counts (there it is read and has no effect), 
 names rather than of the file system.
 
 The package ``lmdb`` is an extra and is imported when it is needed. Stores are opened read-only and without a lock file,
-so that they may lie on a read-only disk and be read by many processes.
+so that they may lie on a read-only disk and be read by many processes. LMDB demands that no process uses what its
+parent opened: a store is opened by each process that reads it, and closed before a process is forked.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ocrtune.core.errors import DataError, Problem
 from ocrtune.core.records import Sample
 
 DATA_FILE = "data.mdb"
-_open: dict[Path, tuple[int, Any]] = {}  # folder -> (process, environment)
+_open: dict[Path, Any] = {}  # the environments of this process, by folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class LmdbImage:
             raise DataError(Problem(str(self), f"cannot be read ({error})")) from error
         if found is None:
             raise DataError(Problem(str(self), "is not there any more", "has the store changed since the run began?"))
-        return bytes(found)
+        content: bytes = found
+        return content
 
     def open(self, mode: Literal["rb"]) -> IO[bytes]:
         return io.BytesIO(self.read_bytes())
@@ -75,7 +77,7 @@ def read_samples(folder: Path) -> list[Sample]:
     problems: list[Problem | str] = []
     samples = []
     try:
-        with _environment(folder).begin(buffers=True) as transaction:
+        with _environment(folder).begin() as transaction:
             for number in range(1, _count(transaction, folder) + 1):
                 sample = _sample(transaction, folder, number, problems)
                 if sample is not None:
@@ -90,14 +92,13 @@ def read_samples(folder: Path) -> list[Sample]:
 
 def _sample(transaction: Any, folder: Path, number: int, problems: list[Problem | str]) -> Sample | None:
     source = f"{folder}:{number}"
-    label, image = (transaction.get(_key(kind, number).encode()) for kind in ("label", "image"))
-    missing = [kind for kind, value in (("label", label), ("image", image)) if not value]
-    if missing:
-        what = f"{' and '.join(_key(kind, number) for kind in missing)} missing or empty"
+    label = transaction.get(_key("label", number).encode())
+    if label is None or not transaction.cursor().set_key(_key("image", number).encode()):  # the pixels are not read
+        what = f"it has no {_key('label' if label is None else 'image', number)}"
         problems.append(Problem(source, what, "write the store anew without this record, and num-samples one less"))
         return None
     try:
-        text = bytes(label).decode()
+        text = label.decode()
     except UnicodeDecodeError:
         problems.append(Problem(source, f"{_key('label', number)} is not UTF-8"))
         return None
@@ -109,7 +110,7 @@ def _sample(transaction: Any, folder: Path, number: int, problems: list[Problem 
 
 def _count(transaction: Any, folder: Path) -> int:
     found = transaction.get(b"num-samples")
-    text = bytes(found or b"").decode(errors="replace")
+    text = (found or b"").decode(errors="replace")
     if not text.isdecimal() or int(text) == 0:
         what = f"its num-samples is {text!r}, expected a number above 0" if found else "it has no key num-samples"
         fix = "LMDBDataSet reads num-samples, image-000000001, label-000000001, image-000000002 ..."
@@ -122,19 +123,25 @@ def _key(kind: str, number: int) -> str:
 
 
 def _environment(folder: Path) -> Any:
-    """The open store of this process; one that a parent process opened is left to the parent, as LMDB demands."""
+    """The store, opened if this process has not yet."""
     import lmdb
 
-    process, environment = _open.get(folder, (0, None))
-    if process == os.getpid():
-        return environment
-    if environment is not None:
-        environment.close()  # this process's copy; lmdb opens no store twice
+    if folder in _open:
+        return _open[folder]
     environment = lmdb.open(str(folder), readonly=True, lock=False, readahead=False, create=False)
     told = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     size = (folder / DATA_FILE).stat().st_size
     if size < told:  # reading on would end the process: the file is mapped into memory
         environment.close()
         raise DataError(Problem(str(folder), f"{DATA_FILE} is cut off: {size:,} of {told:,} bytes", "copy it again"))
-    _open[folder] = os.getpid(), environment
+    _open[folder] = environment
     return environment
+
+
+def _close_all() -> None:
+    while _open:
+        _open.popitem()[1].close()
+
+
+if hasattr(os, "register_at_fork"):  # where processes can be forked
+    os.register_at_fork(before=_close_all)

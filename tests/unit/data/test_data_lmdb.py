@@ -100,15 +100,15 @@ def test_bad_records_are_told_together(tmp_path: Path) -> None:
         tmp_path / "lmdb",
         [(b"x", "A")] * 5,
         label_000000002=None,
-        image_000000003=b"",
+        image_000000003=None,
         label_000000004=b" ",
         label_000000005=b"\xff",
     )
     with pytest.raises(DataError) as caught:
         read_samples(store)
     assert [str(problem).removeprefix(f"{store}:").split(". ")[0] for problem in caught.value.problems] == [
-        "2: label-000000002 missing or empty",
-        "3: image-000000003 missing or empty",
+        "2: it has no label-000000002",
+        "3: it has no image-000000003",
         "4: the text is empty",
         "5: label-000000005 is not UTF-8",
     ]
@@ -145,14 +145,17 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_forked_process_opens_the_store_anew(tmp_path: Path) -> None:
+    """What a parent opened must not be used, and py-lmdb opens nothing that is open already."""
     store = write_lmdb(tmp_path / "lmdb", [(b"first", "A"), (b"second", "B")])
     first, second = (sample.image_path for sample in read_samples(store))
     assert first.read_bytes() == b"first"
+    assert store in lmdb_set._open
     receive, send = multiprocessing.Pipe(duplex=False)
     context = multiprocessing.get_context("fork")
-    child = context.Process(target=lambda: send.send((second.read_bytes(), lmdb_set._open[store][0])))
+    child = context.Process(target=lambda: send.send((store in lmdb_set._open, second.read_bytes())))
     child.start()
-    assert receive.poll(30)
-    assert receive.recv() == (b"second", child.pid)
+    assert store not in lmdb_set._open
+    assert receive.poll(60)
+    assert receive.recv() == (False, b"second")
     child.join()
     assert first.read_bytes() == b"first"

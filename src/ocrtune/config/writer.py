@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ocrtune.config.component import Component
-from ocrtune.config.data_schema import DatasetOptions
+from ocrtune.config.data_schema import ARCHIVES, DatasetOptions
 from ocrtune.config.schema import RunConfig
 
 
@@ -41,9 +41,14 @@ def _field(owner: Any, field: dataclasses.Field[Any]) -> Any:
     value = getattr(owner, field.name)
     if isinstance(owner, DatasetOptions) and field.name == "transforms":
         return [{item.name: _options(item)} for item in value]
-    if isinstance(owner, DatasetOptions) and field.name == "ratio_list" and len(set(value)) <= 1:
+    if isinstance(owner, DatasetOptions) and field.name == "ratio_list" and _is_one_number(owner):
         return value[0] if value else 1.0  # one number goes with any number of label files
     return to_yaml(value)
+
+
+def _is_one_number(owner: DatasetOptions) -> bool:
+    """Whether one number says all of ``ratio_list``; how many archives there are is not known here."""
+    return len(owner.ratio_list) <= 1 if owner.name in ARCHIVES else len(set(owner.ratio_list)) <= 1
 
 
 def _options(component: Component) -> dict[str, Any]:

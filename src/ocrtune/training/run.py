@@ -268,9 +268,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             interrupt=interrupt,
             limits=limits,
             profiling=profiling,
-            snapshots=Snapshots(folder, options.save_epoch_step, options.keep_checkpoints)
-            if processes.is_main
-            else None,
+            snapshots=_snapshots(parts) if processes.is_main else None,
         )
         if trainer.progress.before is None:
             watch.evaluate_base()
@@ -278,7 +276,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             with interrupt:
                 fit(trainer, parts.train_loader, epochs, watch, parts.config.optimizer.gradient_accumulation_steps)
         except (KeyboardInterrupt, RuntimeError) as stop:
-            if not interrupt.requested or (processes.world > 1 and not interrupt.agreed):
+            if not interrupt.requested or interrupt.at_once or (processes.world > 1 and not interrupt.agreed):
                 raise
             watch.save_latest()
             processes.gather(None)  # torchrun ends the others, also in the middle of writing, when one has left

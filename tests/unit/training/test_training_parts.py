@@ -247,15 +247,22 @@ def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_interrupt_waits_for_the_check_and_the_second_does_not() -> None:
+def test_interrupt_waits_for_the_check_and_a_later_second_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("ocrtune.training.interrupt.time.monotonic", lambda: now)
     before = signal.getsignal(signal.SIGINT)
     with Interrupt() as interrupt:
         interrupt.check()
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             interrupt.check()
+        now += 1.9
+        signal.raise_signal(signal.SIGTERM)  # as torchrun repeats it
+        assert not interrupt.at_once
+        now += 0.1
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+        assert interrupt.at_once
     assert signal.getsignal(signal.SIGINT) is before
 
 

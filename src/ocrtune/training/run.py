@@ -43,7 +43,7 @@ from ocrtune.training.processes import Processes, processes_of, with_synchronise
 from ocrtune.training.profiling import Profiling
 from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
-from ocrtune.training.run_folder import prepare_folder, with_batch_of_resumed
+from ocrtune.training.run_folder import copy_best, prepare_folder, with_batch_of_resumed
 from ocrtune.training.schedule import build_schedule
 from ocrtune.training.snapshots import Snapshots
 from ocrtune.training.start import (
@@ -190,6 +190,7 @@ def assemble(
     if config.global_options.interpolation_shares:
         processes.decided(partial(keep_base, options.save_model_dir, model, charset, came_from))
     if came_from is not None:
+        processes.decided(partial(copy_best, options.save_model_dir, came_from))
         resume(trainer, came_from, steps)
         say(f"going on after epoch {trainer.progress.epoch} of {came_from}")
     return Parts(config, charset, trainer, task, train_loader, eval_loader, training.epoch_size(), len(evaluation))

@@ -153,6 +153,21 @@ def test_two_images_of_one_name(images: Path, tmp_path: Path) -> None:
         convert("lsvt", write_lsvt(tmp_path), images, tmp_path / "out", crops=False, skip_missing=False)
 
 
+def test_points_that_run_counter_clockwise_give_no_mirror_image(images: Path, tmp_path: Path) -> None:
+    page = images / "part_0" / "gt_1.jpg"
+    pixels = cv2.imread(str(page))
+    pixels[20:40, 10:20] = (255, 0, 0)  # the line begins with blue
+    cv2.imwrite(str(page), pixels)
+    labels = write_text_files(tmp_path, "10,20,10,40,70,40,70,20,text\n")
+    convert("mtwi", labels, images, tmp_path / "out", crops=True, skip_missing=False)
+    [line] = paddle_rec.read_labels(tmp_path / "out" / "rec.txt", Path("elsewhere"))
+    crop = cv2.imread(str(line.image_path))
+    assert crop.shape == (20, 60, 3)
+    assert crop[4:-4, 2:7, 0].mean() > 200 > 50 > crop[4:-4, 15:, 0].mean()
+    [first, _] = paddle_det.read_labels(tmp_path / "out" / "det.txt", Path("elsewhere"))
+    np.testing.assert_array_equal(first.instances[0].polygon, [[10, 20], [70, 20], [70, 40], [10, 40]])
+
+
 def test_crops_of_images_that_differ_in_their_suffix_do_not_overwrite_each_other(images: Path, tmp_path: Path) -> None:
     page = cv2.imread(str(images / "part_0" / "gt_1.jpg"))
     labels = tmp_path / "labels"

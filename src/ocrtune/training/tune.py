@@ -99,8 +99,8 @@ def tune_run(
 def measured_with(folder: Path, run: LoadedRun) -> tuple[dict[str, float], str]:
     """The metrics of ``run``, of a run folder, with the settings that its config has now; and a note about them.
 
-    Those that training stored were measured before :func:`tune_run` changed the settings: where it did, its own, if they
-    are of these weights, else none.
+    Those that training stored were measured before :func:`tune_run` changed the settings. Where it did: its own, if
+    they are of these weights, else none.
     """
     stored = dict(run.score.metrics) if run.score is not None else {}
     options = run.config.postprocess.options

@@ -192,7 +192,7 @@ def assemble(
     if came_from is not None:
         processes.decided(partial(copy_best, options.save_model_dir, came_from))
         resume(trainer, came_from, steps)
-        say(f"going on after epoch {trainer.progress.epoch} of {came_from}")
+        say(f"going on after step {trainer.progress.step}, epoch {trainer.progress.epoch}, of {came_from}")
     return Parts(config, charset, trainer, task, train_loader, eval_loader, training.epoch_size(), len(evaluation))
 
 

@@ -23,6 +23,9 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+AVERAGED = ("Global.use_ema=true", "Global.ema_decay=0.9")
+
+
 def silent(line: str) -> None:
     """Nobody reads the lines of these runs."""
 
@@ -88,28 +91,34 @@ def test_the_number_of_workers_does_not_change_the_run(tmp_path: Path) -> None:
     assert all(np.array_equal(a[name], b[name]) for name in a)
 
 
-def test_ctrl_c_saves_and_the_run_goes_on_with_the_epoch_it_was_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stop", [7, 10, 12])
+def test_ctrl_c_saves_and_the_run_goes_on_to_the_weights_of_the_uninterrupted_run(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Three epochs of five steps; the signal comes before step number ``stop``, the run stops after it."""
+    train(rec_config(tmp_path, 3, *AVERAGED, run="whole"), say=silent)
     steps = 0
     original = Trainer.step
 
     def step_and_stop(trainer: Trainer, batch: object) -> object:
         nonlocal steps
         steps += 1
-        if steps == 7:  # in the second epoch, which has steps 6 to 10
+        if steps == stop:
             signal.raise_signal(signal.SIGINT)
         return original(trainer, batch)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Trainer, "step", step_and_stop)
     with pytest.raises(KeyboardInterrupt):
-        train(rec_config(tmp_path, 2, run="halves"), say=silent)
-    assert (tmp_path / "halves" / STATE).exists()
+        train(rec_config(tmp_path, 3, *AVERAGED, run="halves"), say=silent)
+    assert load_state(tmp_path / "halves")["progress"]["step"] == stop
     monkeypatch.setattr(Trainer, "step", original)
-    config = rec_config(tmp_path, 2, f"Global.checkpoints={tmp_path / 'halves'}", run="halves")
+    torch.manual_seed(99)
+    config = rec_config(tmp_path, 3, *AVERAGED, f"Global.checkpoints={tmp_path / 'halves'}", run="halves")
     result = train(config, say=silent)
-    assert [score.step for score in result.history] == [0, 5, 10]
-    assert result.steps == 10
+    assert [score.step for score in result.history] == [0, 5, 10, 15]
+    assert result.steps == 15
+    whole, halves = weights(tmp_path / "whole" / LATEST), weights(tmp_path / "halves" / LATEST)
+    assert all(np.array_equal(whole[name], halves[name]) for name in whole)
 
 
 def test_a_run_that_goes_on_in_another_folder_brings_its_best_weights(tmp_path: Path) -> None:

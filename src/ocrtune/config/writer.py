@@ -12,12 +12,16 @@ import yaml
 from ocrtune.config.component import Component
 from ocrtune.config.data_schema import ARCHIVES, DatasetOptions
 from ocrtune.config.schema import RunConfig
+from ocrtune.core.files import write_whole
 
 
 def save_config(config: RunConfig, path: Path | str) -> None:
-    """Write ``config`` as YAML in PaddleOCR's dialect, defaults spelled out, keys of no meaning left out."""
+    """Write ``config`` as YAML in PaddleOCR's dialect, defaults spelled out, keys of no meaning left out.
+
+    The file appears whole or not at all. OSError when it cannot be written.
+    """
     text = yaml.safe_dump(to_yaml(config), sort_keys=False, allow_unicode=True, width=120)
-    Path(path).write_text(text, encoding="utf-8")
+    write_whole(Path(path), text.encode())
 
 
 def to_yaml(value: Any) -> Any:

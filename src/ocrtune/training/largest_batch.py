@@ -32,6 +32,8 @@ _UNKNOWN_MEMORY = 4 * 2**30  # bytes, where the system does not say what is free
 _IMAGES = 8  # different samples in the trials, repeated to the size that is tried
 _STATE = 3  # times the size of the parameters: two moments of the optimizer, one moving average
 
+_GROUP = "/sys/fs/cgroup/memory"  # version 2
+
 Fits = Callable[[int], bool]
 
 
@@ -58,7 +60,7 @@ def with_largest_batch(
     )
     limit = max(1, min(_MOST, epoch_size // (_STEPS_PER_EPOCH * config.optimizer.gradient_accumulation_steps)))
     random, weights = random_state(), {name: value.detach().clone() for name, value in model.state_dict().items()}
-    fits = by_trying(trial) if device.type == "cuda" else by_counting(trial, free_memory() or _UNKNOWN_MEMORY)
+    fits = by_trying(trial) if device.type == "cuda" else by_counting(trial, _memory_to_use())
     size = largest(fits, limit)
     model.load_state_dict(weights)
     set_random_state(random)
@@ -167,14 +169,23 @@ def saved_bytes(trial: Trial, size: int) -> int:
 
 
 def free_memory() -> int | None:
-    """Bytes that this process can still have: what Linux calls available, within the limit of its control group."""
+    """Bytes that this process can still have: what Linux calls available, within the limit of its control group.
+
+    Of what a control group uses, files that are only cached (``inactive_file``) can be had; None where nobody says.
+    """
     found = []
     if (lines := _read("/proc/meminfo")) is not None:
         found += [int(line.split()[1]) * 1024 for line in lines.splitlines() if line.startswith("MemAvailable:")]
-    most, used = (_read(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
+    most, used = (_read(f"{_GROUP}.{name}") for name in ("max", "current"))
     if most is not None and used is not None and most.strip() != "max":
-        found.append(int(most) - int(used))
+        fields = dict(line.split(" ", 1) for line in (_read(f"{_GROUP}.stat") or "").splitlines())
+        found.append(max(int(most) - int(used) + int(fields.get("inactive_file", 0)), 0))
     return min(found, default=None)
+
+
+def _memory_to_use() -> int:
+    free = free_memory()
+    return _UNKNOWN_MEMORY if free is None else free
 
 
 def _unchanged(value: Tensor) -> Tensor:

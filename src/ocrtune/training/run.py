@@ -43,7 +43,7 @@ from ocrtune.training.processes import Processes, processes_of, with_synchronise
 from ocrtune.training.profiling import Profiling
 from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
-from ocrtune.training.run_folder import prepare_folder, with_batch_of_resumed
+from ocrtune.training.run_folder import copy_best, prepare_folder, with_batch_of_resumed
 from ocrtune.training.schedule import build_schedule
 from ocrtune.training.snapshots import Snapshots
 from ocrtune.training.start import (
@@ -190,8 +190,9 @@ def assemble(
     if config.global_options.interpolation_shares:
         processes.decided(partial(keep_base, options.save_model_dir, model, charset, came_from))
     if came_from is not None:
+        processes.decided(partial(copy_best, options.save_model_dir, came_from))
         resume(trainer, came_from, steps)
-        say(f"going on after epoch {trainer.progress.epoch} of {came_from}")
+        say(f"going on after step {trainer.progress.step}, epoch {trainer.progress.epoch}, of {came_from}")
     return Parts(config, charset, trainer, task, train_loader, eval_loader, training.epoch_size(), len(evaluation))
 
 
@@ -268,9 +269,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             interrupt=interrupt,
             limits=limits,
             profiling=profiling,
-            snapshots=Snapshots(folder, options.save_epoch_step, options.keep_checkpoints)
-            if processes.is_main
-            else None,
+            snapshots=_snapshots(parts) if processes.is_main else None,
         )
         if trainer.progress.before is None:
             watch.evaluate_base()
@@ -278,7 +277,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             with interrupt:
                 fit(trainer, parts.train_loader, epochs, watch, parts.config.optimizer.gradient_accumulation_steps)
         except (KeyboardInterrupt, RuntimeError) as stop:
-            if not interrupt.requested or (processes.world > 1 and not interrupt.agreed):
+            if not interrupt.requested or interrupt.at_once or (processes.world > 1 and not interrupt.agreed):
                 raise
             watch.save_latest()
             processes.gather(None)  # torchrun ends the others, also in the middle of writing, when one has left

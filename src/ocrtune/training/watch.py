@@ -109,7 +109,7 @@ class Watch:
 
     def epoch_ended(self) -> None:
         """Evaluate, unless the plan goes by steps and training goes on; save what is needed to go on."""
-        if self.plan.every is None or self.trainer.progress.epoch >= self.epochs:
+        if (self.plan.every is None or self.trainer.progress.epoch >= self.epochs) and not self._is_evaluated():
             self._evaluate_and_tell()
         self.save_latest()
         if self.snapshots is not None:
@@ -121,7 +121,7 @@ class Watch:
         ended = progress.step >= self.steps
         reason = "" if ended else self._processes.decided(self._limit)
         if reason:
-            if not progress.history or progress.history[-1].step != progress.step:
+            if not self._is_evaluated():
                 self._evaluate_and_tell()
             self.save_latest()
             self.journal.write("stop", {"step": progress.step, "reason": reason})
@@ -152,10 +152,16 @@ class Watch:
                 "optimizer": self.trainer.optimizer.state_dict(),
                 "average": average.state_dict() if average is not None else None,
                 "progress": progress.to_dict(),
+                "steps_per_epoch": self.steps // self.epochs,
                 **({"random_of_others": others} if others else {}),
             },
         )
         self._meter.pause(time.perf_counter() - started)
+
+    def _is_evaluated(self) -> bool:
+        """Whether the model was evaluated after the present step, perhaps before the run was resumed."""
+        progress = self.trainer.progress
+        return bool(progress.history) and progress.history[-1].step == progress.step
 
     def _evaluate_and_tell(self) -> None:
         score = self._evaluate()

@@ -102,6 +102,29 @@ def test_too_little_memory_is_respected(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / "run" / BEST).exists()
 
 
+GROUP = {
+    "/sys/fs/cgroup/memory.max": "1000\n",
+    "/sys/fs/cgroup/memory.current": "900\n",
+    "/sys/fs/cgroup/memory.stat": "anon 300\nfile 590\ninactive_file 550\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (GROUP, 650),
+        ({**GROUP, "/sys/fs/cgroup/memory.current": "1600\n"}, 0),
+        ({"/proc/meminfo": "MemTotal: 9 kB\nMemAvailable: 2 kB\n", "/sys/fs/cgroup/memory.max": "max\n"}, 2048),
+        ({}, None),
+    ],
+)
+def test_cached_files_count_as_free(
+    files: dict[str, str], expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(largest_batch, "_read", files.get)
+    assert largest_batch.free_memory() == expected
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [

@@ -43,17 +43,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _run(arguments: argparse.Namespace) -> None:
     from ocrtune.config.loader import FILES_OF_A_RUN
     from ocrtune.config.recipes import find_config
-    from ocrtune.training.allocator import keep_freed_memory
+    from ocrtune.training.allocator import FreedMemory
     from ocrtune.training.run import train
 
     config = load(find_config(arguments.config), [*_short_forms(arguments), *overrides_of(arguments)], FILES_OF_A_RUN)
-    keep_freed_memory()
     if arguments.find_lr:
         from ocrtune.training.find_rate import find_rate
 
         find_rate(config, device=arguments.device)
     else:
-        train(config, device=arguments.device)
+        train(config, device=arguments.device, after_step=FreedMemory().after_step)
 
 
 def _short_forms(arguments: argparse.Namespace) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from ocrtune.data.loader import Loader
 from ocrtune.losses.build import build_loss
 from ocrtune.training.batches import images_on, targets_on
 from ocrtune.training.checkpoint import random_state, set_random_state
+from ocrtune.training.free_memory import free_memory
 from ocrtune.training.freeze import train_mode_
 from ocrtune.training.precision import autocast, choose_precision, placed
 
@@ -32,7 +32,6 @@ _UNKNOWN_MEMORY = 4 * 2**30  # bytes, where the system does not say what is free
 _IMAGES = 8  # different samples in the trials, repeated to the size that is tried
 _STATE = 3  # times the size of the parameters: two moments of the optimizer, one moving average
 
-_GROUP = "/sys/fs/cgroup/memory"  # version 2
 
 Fits = Callable[[int], bool]
 
@@ -168,21 +167,6 @@ def saved_bytes(trial: Trial, size: int) -> int:
     return sum(kept.values())
 
 
-def free_memory() -> int | None:
-    """Bytes that this process can still have: what Linux calls available, within the limit of its control group.
-
-    Of what a control group uses, files that are only cached (``inactive_file``) can be had; None where nobody says.
-    """
-    found = []
-    if (lines := _read("/proc/meminfo")) is not None:
-        found += [int(line.split()[1]) * 1024 for line in lines.splitlines() if line.startswith("MemAvailable:")]
-    most, used = (_read(f"{_GROUP}.{name}") for name in ("max", "current"))
-    if most is not None and used is not None and most.strip() != "max":
-        fields = dict(line.split(" ", 1) for line in (_read(f"{_GROUP}.stat") or "").splitlines())
-        found.append(max(int(most) - int(used) + int(fields.get("inactive_file", 0)), 0))
-    return min(found, default=None)
-
-
 def _memory_to_use() -> int:
     free = free_memory()
     return _UNKNOWN_MEMORY if free is None else free
@@ -190,10 +174,3 @@ def _memory_to_use() -> int:
 
 def _unchanged(value: Tensor) -> Tensor:
     return value
-
-
-def _read(path: str) -> str | None:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return None

@@ -97,20 +97,25 @@ class Parts:
         )
 
 
-def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> RunResult:
+def train(
+    config: RunConfig, *, device: str | None = None, say: Say = print, after_step: Callable[[], None] | None = None
+) -> RunResult:
     """Fine-tune as ``config`` says and fill ``Global.save_model_dir``; see ``docs/design.md`` for its files.
 
-    device: as PyTorch spells it; None takes a GPU if there is one. say: gets each line meant for the user.
+    device: as PyTorch spells it; None takes a GPU if there is one. say: gets each line meant for the user. after_step:
+    called after every step.
     The base model is evaluated before the first step, and ``best`` starts as the base model.
     Where ``torchrun`` started several processes, all of them must call this; that of rank 0 alone says and writes.
     Raises ConfigError, DataError or WeightsError before training, TrainingError when it cannot go on, and
     KeyboardInterrupt, after saving, when the user stops it.
     """
     with processes_of(device) as processes:
-        return _train_together(config, processes, device, say if processes.is_main else _nothing)
+        return _train_together(config, processes, device, say if processes.is_main else _nothing, after_step)
 
 
-def _train_together(config: RunConfig, processes: Processes, device: str | None, say: Say) -> RunResult:
+def _train_together(
+    config: RunConfig, processes: Processes, device: str | None, say: Say, after_step: Callable[[], None] | None
+) -> RunResult:
     started = time.perf_counter()
     if config.global_options.use_tensorboard:
         require_tensorboard()
@@ -125,7 +130,7 @@ def _train_together(config: RunConfig, processes: Processes, device: str | None,
         Journal(folder / JOURNAL if processes.is_main else Path(os.devnull), mirror) as journal,
     ):
         journal.write("start", settings)
-        _train(parts, journal, limits)
+        _train(parts, journal, limits, after_step)
         between = _interpolate(parts, journal, say)
     seconds = time.perf_counter() - started
     result = RunResult.of(folder, parts.task.main_indicator, parts.trainer.progress, seconds, settings, between)
@@ -243,7 +248,7 @@ def _trainer(
     )
 
 
-def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
+def _train(parts: Parts, journal: Journal, limits: Limits, after_step: Callable[[], None] | None) -> None:
     options = parts.config.global_options
     trainer = parts.trainer
     epochs = options.epochs(parts.steps_per_epoch)
@@ -269,6 +274,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             interrupt=interrupt,
             limits=limits,
             profiling=profiling,
+            after_step=after_step,
             snapshots=_snapshots(parts) if processes.is_main else None,
         )
         if trainer.progress.before is None:

@@ -55,7 +55,7 @@ class Watch:
     """Observes :func:`ocrtune.training.loop.fit`.
 
     measure: evaluates the trainer's model as it is. main_indicator: which of the metrics picks the best.
-    steps: of the whole run. print_every: steps between two lines of the journal.
+    steps: of the whole run. print_every: steps between two lines of the journal. after_step: called after each step.
     """
 
     trainer: Trainer
@@ -73,6 +73,7 @@ class Watch:
     limits: Limits = field(default_factory=Limits)
     profiling: Profiling | None = None
     snapshots: Snapshots | None = None
+    after_step: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self._meter = Meter()
@@ -89,6 +90,8 @@ class Watch:
     def stepped(self, result: StepResult, waited: float) -> None:
         """Log one step; evaluate when the plan says so."""
         progress = self.trainer.progress
+        if self.after_step is not None:
+            self.after_step()
         if self.profiling is not None:
             self.profiling.stepped()
         if result.pieces > self._pieces:

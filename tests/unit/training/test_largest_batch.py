@@ -11,7 +11,7 @@ from tiny_runs import rec_config
 from tiny_training import CPU, Scale, SquaredError
 
 from ocrtune.core.errors import ConfigError
-from ocrtune.training import largest_batch
+from ocrtune.training import free_memory, largest_batch
 from ocrtune.training.checkpoint import BEST, LATEST
 from ocrtune.training.largest_batch import Trial, by_counting, by_trying, largest, repeated, saved_bytes, sizes
 from ocrtune.training.run import assemble, train
@@ -121,8 +121,8 @@ GROUP = {
 def test_cached_files_count_as_free(
     files: dict[str, str], expected: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(largest_batch, "_read", files.get)
-    assert largest_batch.free_memory() == expected
+    monkeypatch.setattr(free_memory, "_read", files.get)
+    assert free_memory.free_memory() == expected
 
 
 @pytest.mark.parametrize(

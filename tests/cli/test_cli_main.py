@@ -34,7 +34,7 @@ def test_help_lists_the_commands() -> None:
         assert f"\n    {command} " in done.stdout
 
 
-@pytest.mark.parametrize("command", ["", "train", "eval", "tune", "export", "predict", "check", "recipes"])
+@pytest.mark.parametrize("command", ["", "train", "eval", "tune", "export", "predict", "check", "pack", "recipes"])
 def test_help_imports_nothing_heavy(command: str) -> None:
     """What keeps `--help` under 0.4 s. The time itself depends on the machine, so it is not asserted."""
     code = (

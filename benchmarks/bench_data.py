@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from peers import machine
-from peers.cases import DATA, KEYS_V1, RECIPE_OVERRIDES, DataCase
+from peers.cases import DATA, KEYS_V1, RECIPE_OVERRIDES, DataCase, paddleocr_configs
 from peers.data_sets import crop_set, page_set
 from peers.dictionary import digits
 from peers.made_sets import LabelledSet, make_set
@@ -55,9 +55,10 @@ def measure(case: DataCase, args: Any) -> dict[str, Any]:
     with ExitStack() as ended, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = labelled_set(case, args, folder / "set")
+        configs = RECIPES if args.smoke else paddleocr_configs(args.shared, args.paddleocr)
         request = {
             "kind": case.kind,
-            "config": str(((RECIPES if args.smoke else args.shared / "paddleocr-configs") / case.config).resolve()),
+            "config": str((configs / case.config).resolve()),
             "labels": str(data.labels),
             "data": str(data.folder),
             "dictionary": str(_dictionary(args, folder).resolve()) if case.kind == "rec" else None,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from peers import machine
-from peers.cases import KEYS_V1, RECIPE_OVERRIDES, TRAIN, TrainCase
+from peers.cases import KEYS_V1, RECIPE_OVERRIDES, TRAIN, TrainCase, paddleocr_configs
 from peers.dictionary import digits, released_dictionary
 from peers.workers import RESERVE_GIB, OutOfMemory, Stack, Worker, WorkerFailed, ratio, take_turns
 
@@ -103,7 +103,7 @@ def settings_of(case: TrainCase, args: Any, folder: Path) -> dict[str, Any] | st
     if not args.smoke and (checkout is None or not (checkout / "ppocr").is_dir()):
         which = "PADDLEOCR_LATER (3.7 or later)" if case.later else "PADDLEOCR"
         return f"{which} is not a checkout of PaddleOCR: {checkout}"
-    configs = RECIPES if args.smoke else args.shared / "paddleocr-configs"
+    configs = RECIPES if args.smoke else paddleocr_configs(args.shared, checkout)
     if not (configs / case.config).exists():
         return f"there is no {configs / case.config}; set SHARED"
     dictionary = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 from ocrtune.cli.config_arguments import add_config_arguments, add_device_argument, load, overrides_of
 
@@ -58,8 +59,8 @@ def _run(arguments: argparse.Namespace) -> None:
 def _short_forms(arguments: argparse.Namespace) -> list[str]:
     """The overrides that the options stand for; an explicit ``-o`` comes later and wins."""
     values = {
-        "checkpoints": arguments.resume,
-        "pretrained_model": arguments.init_from,
+        "checkpoints": _quoted(arguments.resume),
+        "pretrained_model": _quoted(arguments.init_from),
         "freeze": f"[{', '.join(arguments.freeze)}]" if arguments.freeze else None,
         "max_minutes": arguments.max_minutes,
         "early_stop": arguments.early_stop,
@@ -67,3 +68,8 @@ def _short_forms(arguments: argparse.Namespace) -> list[str]:
         "profile": arguments.profile,
     }
     return [f"Global.{key}={value}" for key, value in values.items() if value is not None]
+
+
+def _quoted(text: str | None) -> str | None:
+    """``text`` as YAML text, whatever is in it: a folder called 2026 is no number."""
+    return None if text is None else json.dumps(text, ensure_ascii=False)

@@ -92,7 +92,7 @@ class CatalogueEntry:
         return self._inside(self.dictionary_file) if self.dictionary_file else None
 
     def read_dictionary(self) -> Charset | None:
-        """The dictionary in ``dictionary_file``, None without one; without notices, the file not being the user's."""
+        """The dictionary in ``dictionary_file``, None without one; without notices, as it is not the user's file."""
         path = self.dictionary_path()
         if path is None:
             return None

@@ -1,8 +1,9 @@
-"""How the C library gives memory back. Steps allocate and free the same large blocks again and again."""
+"""How memory comes and goes. Steps allocate and free the same large blocks again and again."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,15 @@ _TRIM = 64 * 2**20
 _FRAGMENTED = 1.5  # times what steps need, that a process holds which gives nothing back (1.2 and 1.5 were measured)
 _SHARE = 0.8  # of the free memory, that may be used for it
 _SHORT = 1 / 8  # of what the process holds: with less memory free, it gives back again
+
+
+def use_large_pages() -> None:
+    """Have PyTorch ask Linux for pages of 2 MiB instead of 4 KiB; before the first tensor, and unless the user chose.
+
+    Pages are zeroed before they are given: a step of batch 128 with two networks (17 GB) took 27 s with large pages and
+    40 s without.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # c10/core/impl/alloc_cpu.cpp
 
 
 class FreedMemory:

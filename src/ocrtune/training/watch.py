@@ -180,7 +180,7 @@ class Watch:
             score = Score(metrics, progress.step, epoch)
             progress.history.append(score)
             best = progress.best
-            if best is None or metrics[self.main_indicator] >= best.metrics[self.main_indicator]:
+            if best is None or score.beats(best, self.main_indicator):
                 progress.best = score
                 if self._processes.is_main:
                     save_weights(self.folder / BEST, self.trainer.model, self.charset, score)

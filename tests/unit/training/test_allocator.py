@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from tiny_runs import rec_config
 from ocrtune.cli.main import main
 from ocrtune.config.writer import save_config
 from ocrtune.training import allocator
-from ocrtune.training.allocator import FreedMemory
+from ocrtune.training.allocator import FreedMemory, use_large_pages
 
 GIB = 2**30
 _PROBE = """
@@ -38,6 +39,26 @@ print(kept_of_a_block(), resident() < 200 * 2**20)
 """
 
 
+_LARGE_PAGES = """
+import os
+from ocrtune.training.allocator import use_large_pages
+
+os.environ.pop("THP_MEM_ALLOC_ENABLE", None)
+use_large_pages()
+import torch
+
+block = torch.ones(64 * 2**20 // 4)
+lines = open("/proc/self/smaps_rollup").read().splitlines()
+print(next(int(line.split()[1]) for line in lines if line.startswith("AnonHugePages")) // 1024)
+"""
+
+
+def large_pages() -> bool:
+    """Whether this Linux gives them to those who ask."""
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return setting.is_file() and "[never]" not in setting.read_text()
+
+
 class Library:
     """A C library that remembers what it was asked."""
 
@@ -58,6 +79,18 @@ class Library:
 def test_freed_memory_stays_with_the_process() -> None:
     done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True)
     assert done.stdout == "False\nTrue\nFalse True\n", done.stderr
+
+
+@pytest.mark.skipif(not large_pages(), reason="this kernel has no transparent huge pages")
+def test_pytorch_gets_large_pages() -> None:
+    done = subprocess.run([sys.executable, "-c", _LARGE_PAGES], capture_output=True, text=True)
+    assert int(done.stdout) >= 32, done.stderr  # MiB of the block's 64
+
+
+def test_the_users_choice_of_pages_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "0")
+    use_large_pages()
+    assert os.environ["THP_MEM_ALLOC_ENABLE"] == "0"
 
 
 def test_the_room_decides(monkeypatch: pytest.MonkeyPatch) -> None:

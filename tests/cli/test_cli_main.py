@@ -124,7 +124,7 @@ def test_recipes_list_show_copy(
 def test_folders_may_have_any_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """They become ``-o`` values, which are YAML, and are still the text that was given."""
     told: list[list[str]] = []
-    monkeypatch.setattr("ocrtune.training.run.train", lambda config, device: None)
+    monkeypatch.setattr("ocrtune.training.run.train", lambda config, **options: None)
     monkeypatch.setattr("ocrtune.config.recipes.find_config", lambda config: config)
     monkeypatch.setattr("ocrtune.cli.train.load", lambda path, overrides, files: told.append(overrides))
     assert main(["train", "-c", "x", "--resume", name]) == 0

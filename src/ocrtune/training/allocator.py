@@ -31,8 +31,8 @@ def use_large_pages() -> None:
 class FreedMemory:
     """Has freed blocks kept for the next step instead of given back to the system, while there is room for it.
 
-    By default glibc maps every large block and unmaps it when it is freed, so that each step has its pages zeroed anew:
-    6 to 12 % of a training step on a CPU. A process that keeps them never shrinks, and holds more than it needs: free
+    By default glibc maps every large block and unmaps it when it is freed, so that each step has its pages zeroed anew.
+    A process that keeps them never shrinks, and holds more than it needs: free
     memory lies in pieces. So the first step decides, and memory that runs short changes it.
     """
 
@@ -70,10 +70,9 @@ def _library() -> ctypes.CDLL | None:
     """The C library if it is glibc; None for others (macOS, musl), and where there is no way to ask (Windows)."""
     try:
         library = ctypes.CDLL(None)
-        library.mallopt, library.malloc_trim  # noqa: B018  # looked up: AttributeError where they are missing
-    except (OSError, AttributeError, TypeError):
+    except (OSError, TypeError):
         return None
-    return library
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
 
 
 def _of_process() -> tuple[int, int] | None:

@@ -1,5 +1,5 @@
 # make demo, make test, make lint, make bench: each makes .venv by itself, once.
-# make bench-train, make bench-data PADDLEOCR=checkout PADDLEOCR_LATER=checkout: speed against real PaddleOCR.
+# make bench-train, bench-data, bench-time PADDLEOCR=checkout PADDLEOCR_LATER=checkout: speed against real PaddleOCR.
 # make parity PADDLEOCR=checkout PADDLEOCR_LATER=checkout: golden numbers anew from real PaddleOCR, the tests, and back.
 
 PYTHON ?= python3
@@ -10,7 +10,7 @@ PADDLE_PYTHON ?= .venv-paddle/bin/python
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-train bench-data parity clean
+.PHONY: help demo test lint format bench bench-train bench-data bench-time parity clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -55,6 +55,11 @@ bench-train: $(BENCH_READY)
 bench-data: $(BENCH_READY)
 	@test -d "$(PADDLEOCR)/ppocr" || { echo "error: say where PaddleOCR is: make bench-data PADDLEOCR=checkout" >&2; exit 1; }
 	$(BIN)/python benchmarks/bench_data.py $(BENCH_PEERS) $(ARGS)
+
+bench-time: $(BENCH_READY)
+	@test -d "$(PADDLEOCR)/ppocr" || { echo "error: say where PaddleOCR is: make bench-time PADDLEOCR=checkout" >&2; exit 1; }
+	$(BIN)/python benchmarks/time_to_accuracy.py $(BENCH_PEERS) \
+	  $(if $(PADDLEOCR_LATER),--paddleocr-later "$(PADDLEOCR_LATER)") $(ARGS)
 
 # Real PaddleOCR code runs in an environment of its own; commit 79f652f5 is the one the tests speak of.
 $(PADDLE_READY): tests/parity/make_golden/requirements.txt

@@ -1,0 +1,86 @@
+"""How curves are taken from running commands, compared and drawn."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+TRAINING = """
+import sys, time
+print("epoch 1: acc: 0.25")
+print("loss 3")
+print("epoch 2: acc: 0.5")
+time.sleep(float(sys.argv[1]))
+sys.exit(int(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return runpy.run_path(str(BENCHMARKS / "time_to_accuracy.py"))
+
+
+def trained(folder: Path, sleep: float, code: int, seconds: float) -> list[tuple[float, float]]:
+    from peers.stamped import evaluations
+
+    command = [sys.executable, "-c", TRAINING, str(sleep), str(code)]
+    return evaluations(
+        command, r"epoch \d+: acc: ([0-9.]+)", folder / "log", seconds=seconds, folder=folder, environment={}
+    )
+
+
+def test_metrics_come_with_the_seconds_they_were_printed_at(script: dict[str, Any], tmp_path: Path) -> None:
+    found = trained(tmp_path, 0, 0, 60)
+    assert [value for _, value in found] == [0.25, 0.5]
+    assert 0 < found[0][0] <= found[1][0]
+    assert "loss 3" in (tmp_path / "log").read_text()
+
+
+def test_a_command_that_fails_is_an_error_and_one_out_of_time_is_not(script: dict[str, Any], tmp_path: Path) -> None:
+    from peers.stamped import CommandFailed
+
+    with pytest.raises(CommandFailed, match="ended with 3"):
+        trained(tmp_path, 0, 3, 60)
+    assert [value for _, value in trained(tmp_path, 600, 0, 3)] == [0.25, 0.5]
+
+
+def test_the_target_is_the_peers_best(script: dict[str, Any]) -> None:
+    theirs = [(600.0, 0.7), (1800.0, 0.8), (3500.0, 0.78)]
+    found = script["verdict"](theirs, [(5.0, 0.6), (300.0, 0.79), (450.0, 0.8), (600.0, 0.9)], 60)
+    assert found == {"target": 0.8, "reached": 450.0, "ratio": 8.0, "theirs_reached": 1800.0}
+    assert script["verdict"](theirs, [(5.0, 0.6)], 60)["ratio"] is None
+
+
+def test_the_yaml_is_paddleocrs_but_for_paths(script: dict[str, Any], tmp_path: Path) -> None:
+    source = tmp_path / "theirs.yml"
+    section = {"dataset": {"name": "SimpleDataSet", "transforms": [{"RecAug": None}]}, "loader": {"num_workers": 8}}
+    kept = {"Optimizer": {"lr": {"values": [0.001]}}, "Global": {"epoch_num": 800}}
+    source.write_text(json.dumps({**kept, "Train": section, "Eval": section}))
+    files = script["Files"](tmp_path, tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "w.pdparams")
+    written = yaml.safe_load(script["paddleocr_config"](source, files, tmp_path, None).read_text())
+    assert written["Optimizer"] == kept["Optimizer"]
+    assert written["Global"]["epoch_num"] == 800
+    assert written["Global"]["pretrained_model"] == str(tmp_path / "w.pdparams")
+    assert written["Train"]["dataset"]["transforms"] == [{"RecAug": None}]
+    assert written["Train"]["dataset"]["label_file_list"] == [str(tmp_path / "a.txt")]
+    assert written["Eval"]["dataset"]["label_file_list"] == [str(tmp_path / "b.txt")]
+
+
+def test_results_are_drawn_side_by_side(script: dict[str, Any], tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    curves = {"ocrtune": [[5, 0.6], [300, 0.8]], "PaddleOCR": [[5, 0.6], [3500, 0.8]]}
+    texts = {"weights": "PP-OCRv2_rec", "data": "lines", "metric": "accuracy"}
+    result.write_text(json.dumps({**texts, "curves": curves, "target": 0.8}))
+    assert script["main"](["--draw", str(tmp_path / "out.png"), str(result), str(result)]) == 0
+    image = cv2.imread(str(tmp_path / "out.png"))
+    left, right = np.split(image, 2, axis=1)
+    assert (left == right).all()
+    assert (left != 255).any(axis=2).mean() > 0.01

@@ -77,9 +77,11 @@ parity: $(READY) $(PADDLE_READY)
 	  $(if $(PADDLEOCR_LATER),--paddleocr-later "$(PADDLEOCR_LATER)") --det-onnx "$$($(BIN)/python -c \
 	  'from ocrtune.weights import catalogue; print(catalogue.find("PP-OCRv6_small_det").path())')"
 	OCRTUNE_SHARED="$(SHARED)" $(BIN)/python -m pytest -m parity tests/parity
-	$(BIN)/python tests/parity/to_paddleocr/write.py build/zoo
-	.venv-paddle/bin/python tests/parity/to_paddleocr/load.py build/zoo "$(PADDLEOCR)" \
+	$(BIN)/python tests/parity/exchange/write.py build/exchange
+	.venv-paddle/bin/python tests/parity/exchange/load.py build/exchange "$(PADDLEOCR)" \
 	  $(if $(PADDLEOCR_LATER),--later "$(PADDLEOCR_LATER)")
+	.venv-paddle/bin/python tests/parity/exchange/save_distillation.py build/exchange "$(PADDLEOCR)" --shared "$(SHARED)/data"
+	$(BIN)/python tests/parity/exchange/extract_distillation.py build/exchange
 
 clean:
 	rm -rf .venv .venv-paddle build dist output demo-output

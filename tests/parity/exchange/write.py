@@ -1,6 +1,7 @@
 """Every network of the zoo, filled with its seeded weights, as ``FOLDER/NAME.pdparams``: ``python write.py FOLDER``.
 
-``load.py`` beside this file opens them with real PaddleOCR.
+And the released PP-OCRv2 recogniser as ``released.pdparams``. ``load.py`` and ``save_distillation.py`` beside this file
+open them with real PaddleOCR.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from zoo_architectures import ZOO
 from zoo_compare import Golden, built, fill
 
 from ocrtune.weights.pdparams import write_pdparams
+from ocrtune.weights.released import load_released
 from ocrtune.weights.to_paddle import paddle_state
 
 
@@ -26,7 +28,8 @@ def main() -> None:
         network, _ = built(name)
         fill(network, Golden.read(name))
         write_pdparams(folder / f"{name}.pdparams", paddle_state(network))
-    print(f"{len(ZOO)} files in {folder}")
+    write_pdparams(folder / "released.pdparams", paddle_state(load_released("PP-OCRv2_rec")[0]))
+    print(f"{len(ZOO) + 1} files in {folder}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``ocrtune tune``: choose a detector's post-processing on its validation images."""
+"""``ocrtune tune``: choose a detector's post-processing and scale on its validation images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ from ocrtune.cli.config_arguments import add_device_argument
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """``tune RUN [--images N] [--device NAME]``."""
-    parser = commands.add_parser("tune", help="choose the thresholds of a trained detector on its validation images")
+    """``tune RUN [--scales SIDE ...] [--images N] [--device NAME]``."""
+    text = "choose thresholds and scale of a trained detector on its validation images"
+    parser = commands.add_parser("tune", help=text)
     parser.add_argument("run_folder", metavar="RUN", type=Path, help="the folder that 'ocrtune train' wrote")
     parser.add_argument(
         "--images", type=_positive, default=200, metavar="N", help="most validation images to use (default 200)"
+    )
+    parser.add_argument(
+        "--scales",
+        type=_positive,
+        nargs="+",
+        default=[],
+        metavar="SIDE",
+        help="sides in pixels to try as well, such as 960 1280 1600: larger finds smaller text and takes longer",
     )
     add_device_argument(parser)
     parser.set_defaults(run=_run)
@@ -22,15 +31,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _run(arguments: argparse.Namespace) -> None:
     from ocrtune.training.tune import GRID, tune_run
 
-    tuning = tune_run(arguments.run_folder, device=arguments.device, images=arguments.images)
+    folder, images = arguments.run_folder, arguments.images
+    tuning = tune_run(folder, device=arguments.device, images=images, scales=arguments.scales)
+    if len(tuning.scales) > 1:
+        print(f"{'scale':13}{'hmean':>8}{'tuned':>8}  megapixels a page")
+        for at in tuning.scales:
+            before, after = at.tuning.metrics_before["hmean"], at.tuning.metrics_after["hmean"]
+            print(
+                f"{at.scale:13}{before:8.4f}{after:8.4f}{at.megapixels:8.2f}{'  chosen' * (at.scale == tuning.scale)}"
+            )
     print(f"{'':13}{'before':>8}{'after':>8}")
     for name in GRID:
         print(f"{name:13}{getattr(tuning.before, name)!s:>8}{getattr(tuning.after, name)!s:>8}")
     for name in ("precision", "recall", "hmean"):
         print(f"{name:13}{tuning.metrics_before[name]:8.4f}{tuning.metrics_after[name]:8.4f}")
     print(f"{tuning.tried} settings on {tuning.images} validation images")
-    changed = tuning.after != tuning.before
-    print(f"{'written to' if changed else 'nothing to change in'} {arguments.run_folder / 'config.yml'}")
+    print(f"{'written to' if tuning.changed else 'nothing to change in'} {folder / 'config.yml'}")
 
 
 def _positive(text: str) -> int:

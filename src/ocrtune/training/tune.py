@@ -1,10 +1,10 @@
-"""Choose the thresholds of DB for a trained detector: the best ones depend on how tightly its labels are drawn."""
+"""Choose thresholds and scale of a trained detector: the best depend on how its labels are drawn, and how small."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ocrtune.config.writer import save_config
 from ocrtune.core.errors import ConfigError, Problem
 from ocrtune.core.records import Sample
 from ocrtune.data.loader import build_loader
+from ocrtune.data.transforms.det_resize_for_test import DetResizeForTestOptions
 from ocrtune.metrics.detection import DetMetric
 from ocrtune.training.batches import images_on
 from ocrtune.training.checkpoint import CONFIG, write_file
@@ -26,6 +27,7 @@ from ocrtune.training.data import evaluation_labels
 from ocrtune.training.logs import Bar
 from ocrtune.training.precision import choose_device, placed
 from ocrtune.training.run_folder import LoadedRun, load_run
+from ocrtune.training.scales import resize_of, resize_text, resizes, with_resize
 from ocrtune.training.single import single, with_decoder
 
 TUNING = "tune.json"
@@ -51,7 +53,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Tuning:
-    """The settings before and after, with their metrics on ``images`` validation images; ``tried`` settings in all."""
+    """The settings before and after, with their metrics on ``images`` validation images; ``tried`` settings in all.
+
+    scales: what each scale that was tried gave, the present one first; ``scale`` is the chosen one.
+    """
 
     images: int
     tried: int
@@ -59,17 +64,46 @@ class Tuning:
     after: DBPostProcess
     metrics_before: dict[str, float]
     metrics_after: dict[str, float]
+    scales: tuple[AtScale, ...] = ()
+    scale: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything better was found."""
+        return self.after != self.before or (self.scales != () and self.scale != self.scales[0].scale)
+
+
+@dataclass(frozen=True)
+class AtScale:
+    """The thresholds that are best at one scale. megapixels: of what the network sees of a page, on average."""
+
+    resize: DetResizeForTestOptions
+    megapixels: float
+    tuning: Tuning
+
+    @property
+    def scale(self) -> str:
+        """As in ``1280 max``."""
+        return resize_text(self.resize)
 
 
 def tune_run(
-    folder: Path | str, *, device: str | None = None, images: int = IMAGES, say: Callable[[str], None] = print
+    folder: Path | str,
+    *,
+    device: str | None = None,
+    images: int = IMAGES,
+    scales: Sequence[int] = (),
+    say: Callable[[str], None] = print,
 ) -> Tuning:
     """Search the settings of ``PostProcess`` on the run's validation images and write the best into its config.yml.
 
+    scales: sides in pixels to try in place of that of ``Eval``'s DetResizeForTest, each with its own best thresholds;
+    of two that are equally good the smaller one is chosen.
+
     Of a distilled run the network of ``Metric.key`` is measured. What was measured goes into ``tune.json``.
 
-    ``eval`` and ``export`` of the run use them from then on. The network runs once per image. Few images mean a choice
-    that fits them by chance: say() warns below 50. Raises ConfigError for a recognition run.
+    ``eval`` and ``export`` of the run use them from then on. The network runs once per image and scale. Few images mean
+    a choice that fits them by chance: say() warns below 50. Raises ConfigError for a recognition run.
     """
     folder = Path(folder)
     whole = load_run(folder)
@@ -77,23 +111,48 @@ def tune_run(
     settings = run.config.postprocess.options
     if not isinstance(settings, DBPostProcess):
         raise ConfigError(Problem(str(folder), "a recognition run has no thresholds to tune", "give a detection run"))
-    pages = list(_pages(run, choose_device(device), images))
-    if len(pages) < 50:
-        say(f"note: only {len(pages)} validation images; small differences between settings are chance")
-    tuning = search(pages, settings)
-    if tuning.after != tuning.before:
+    found = [
+        _at_scale(run, resize, settings, choose_device(device), images)
+        for resize in resizes(resize_of(run.config), scales)
+    ]
+    if found[0].tuning.images < 50:
+        say(f"note: only {found[0].tuning.images} validation images; small differences between settings are chance")
+    best = max(found, key=lambda at: (at.tuning.metrics_after["hmean"], -at.megapixels))
+    tuning = replace(
+        best.tuning,
+        tried=sum(at.tuning.tried for at in found),
+        metrics_before=found[0].tuning.metrics_before,
+        scales=tuple(found),
+        scale=best.scale,
+    )
+    if tuning.changed:
         chosen = Component(run.config.postprocess.name, tuning.after, tuning.after.to_dict())
-        save_config(with_decoder(whole.config, chosen), folder / CONFIG)
-        step = run.score.step if run.score is not None else None
-        content = {
-            "step": step,
-            "images": tuning.images,
-            "settings": tuning.after.to_dict(),
-            "metrics": tuning.metrics_after,
-            "before": {"settings": tuning.before.to_dict(), "metrics": tuning.metrics_before},
-        }
+        save_config(with_resize(with_decoder(whole.config, chosen), best.resize), folder / CONFIG)
+        content = _record(tuning, best, run.score.step if run.score is not None else None)
         write_file(folder / TUNING, (json.dumps(content, indent=1) + "\n").encode())
     return tuning
+
+
+def _at_scale(
+    run: LoadedRun, resize: DetResizeForTestOptions, settings: DBPostProcess, device: torch.device, images: int
+) -> AtScale:
+    pages = list(_pages(replace(run, config=with_resize(run.config, resize)), device, images))
+    megapixels = float(np.mean([page.probability.size for page in pages])) / 1e6
+    return AtScale(resize, megapixels, search(pages, settings))
+
+
+def _record(tuning: Tuning, best: AtScale, step: int | None) -> dict[str, Any]:
+    return {
+        "step": step,
+        "images": tuning.images,
+        "settings": tuning.after.to_dict(),
+        "resize": asdict(best.resize),
+        "metrics": tuning.metrics_after,
+        "before": {"settings": tuning.before.to_dict(), "metrics": tuning.metrics_before},
+        "scales": {
+            at.scale: {"hmean": at.tuning.metrics_after["hmean"], "megapixels": at.megapixels} for at in tuning.scales
+        },
+    }
 
 
 def measured_with(folder: Path, run: LoadedRun) -> tuple[dict[str, float], str]:
@@ -107,7 +166,8 @@ def measured_with(folder: Path, run: LoadedRun) -> tuple[dict[str, float], str]:
     if not isinstance(options, DBPostProcess) or not (folder / TUNING).is_file():
         return stored, ""
     found = json.loads((folder / TUNING).read_text(encoding="utf-8"))
-    if found["settings"] != options.to_dict():
+    resize = asdict(resize_of(run.config))
+    if found["settings"] != options.to_dict() or found.get("resize", resize) != json.loads(json.dumps(resize)):
         return stored, ""
     if run.score is not None and found["step"] == run.score.step:
         return found["metrics"], f"the metrics are those of 'ocrtune tune' on {found['images']} validation images"

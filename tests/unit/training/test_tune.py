@@ -1,4 +1,4 @@
-"""Tuning of the post-processing: it finds settings that are better by construction, and the run uses them."""
+"""Tuning of post-processing and scale: it finds what is better by construction, and the run uses it."""
 
 import dataclasses
 from pathlib import Path
@@ -11,9 +11,11 @@ from ocrtune.codec.db import DBPostProcess, encode_maps
 from ocrtune.codec.image import Scale
 from ocrtune.core.errors import ConfigError
 from ocrtune.core.records import Sample, TextInstance
+from ocrtune.data.transforms.det_resize_for_test import DetResizeForTestOptions
 from ocrtune.export.run import export_run
 from ocrtune.training.run import train
 from ocrtune.training.run_folder import load_run
+from ocrtune.training.scales import resize_of, resize_text, resizes
 from ocrtune.training.tune import GRID, Page, Tuning, measure, measured_with, search, tune_run
 
 SIDE = 160
@@ -89,3 +91,39 @@ def test_stored_metrics_are_not_passed_on_for_settings_that_they_were_not_measur
     other = dataclasses.replace(tuned, score=dataclasses.replace(run.score, step=99))
     assert measured_with(folder, other)[0] == {}
     assert measured_with(folder, run) == (run.score.metrics, "")  # the settings that training used
+
+
+def test_the_smallest_of_the_best_scales_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = train(det_config(tmp_path, 1), say=lambda line: None).folder
+    before = load_run(folder).config
+
+    def found(pages: list[Page], start: DBPostProcess) -> Tuning:
+        large = max(pages[0].probability.shape) >= 128
+        return Tuning(4, 9, start, start, {"hmean": 0.25}, {"hmean": 0.75 if large else 0.5})
+
+    monkeypatch.setattr("ocrtune.training.tune.search", found)
+    monkeypatch.setattr("ocrtune.training.tune.resize_of", lambda config: DetResizeForTestOptions(limit_side_len=64))
+    tuning = tune_run(folder, scales=[192, 128, 64], say=lambda line: None)
+    assert [at.scale for at in tuning.scales] == ["64 min", "192 min", "128 min"]
+    assert tuning.scales[1].megapixels > tuning.scales[2].megapixels > tuning.scales[0].megapixels
+    assert (tuning.scale, tuning.tried, tuning.changed) == ("128 min", 27, True)
+    assert tuning.metrics_after == {"hmean": 0.75}
+    monkeypatch.undo()
+    tuned = load_run(folder)
+    assert resize_of(tuned.config) == DetResizeForTestOptions(limit_side_len=128)
+    assert tuned.config.train == before.train
+    assert tuned.config.postprocess == before.postprocess
+    assert measured_with(folder, tuned)[0] == {"hmean": 0.75}
+    larger = dataclasses.replace(tuned, config=before)
+    assert tuned.score is not None
+    assert measured_with(folder, larger)[0] == tuned.score.metrics  # at another scale: not what tuning measured
+
+
+def test_a_side_takes_the_place_of_whatever_the_resize_says() -> None:
+    def texts(**start: object) -> list[str]:
+        return [resize_text(resize) for resize in resizes(DetResizeForTestOptions(**start), [960, 1280])]
+
+    assert texts() == ["736 min", "960 min", "1280 min"]
+    assert texts(limit_side_len=960, limit_type="max") == ["960 max", "1280 max"]
+    assert texts(resize_long=640) == ["640 long", "960 long", "1280 long"]
+    assert texts(image_shape=(640, 480)) == ["640x480", "960 max", "1280 max"]

@@ -75,8 +75,13 @@ def save_weights(path: Path, model: nn.Module, charset: Charset | None, score: S
     if charset is not None:
         metadata |= charset_metadata(charset)
     if score is not None:
-        metadata |= {"step": str(score.step), "epoch": str(score.epoch), "metrics": json.dumps(dict(score.metrics))}
+        metadata |= score_metadata(score)
     write_native(path, tensors, metadata)
+
+
+def score_metadata(score: Score) -> dict[str, str]:
+    """What :func:`save_weights` stores of ``score``."""
+    return {"step": str(score.step), "epoch": str(score.epoch), "metrics": json.dumps(dict(score.metrics))}
 
 
 def load_checkpoint_weights(model: nn.Module, path: Path) -> Score | None:

@@ -7,7 +7,10 @@ statistics of BatchNorm included; whole numbers are the tuned ones.
 The rule: of the shares that ``Global.interpolate`` gives, the one with the highest main indicator on the validation set
 wins, of equal ones the smallest. It becomes ``best.safetensors``, also where it scores less than the tuned weights: the
 validation set shows the user's images alone, and the share is asked for to keep the others. It never scores less than
-the base model: then ``best.safetensors`` holds the tuned weights. To let the tuned weights compete, give 1 as a share.
+the base model: then ``best.safetensors`` stays what it was. To let the tuned weights compete, give 1 as a share.
+
+The tuned weights are the best ones. Where no evaluation beat the base model they are the last ones: weights between two
+models often read more than either.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from torch import nn
 
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import ConfigError, Problem
-from ocrtune.training.checkpoint import BEST, Progress, Score, save_weights, write_file
+from ocrtune.training.checkpoint import BEST, LATEST, Progress, Score, save_weights, score_metadata, write_file
 from ocrtune.weights.native import read_native, write_native
 
 BASE, TUNED = "base.safetensors", "tuned.safetensors"
@@ -38,12 +41,14 @@ Tensors = Mapping[str, NDArray[Any]]
 class Interpolated:
     """share: of the tuned weights, 0..1. score: on the validation set, with step and epoch of the tuned weights.
 
-    kept: whether it is ``best.safetensors`` now; the tuned weights are in ``tuned.safetensors`` then.
+    kept: whether it is ``best.safetensors`` now; the tuned weights, whose score is ``tuned``, are then in
+    ``tuned.safetensors``.
     """
 
     share: float
     score: Score
     kept: bool
+    tuned: Score
 
 
 def keep_base(folder: Path, model: nn.Module, charset: Charset | None, came_from: Path | None) -> None:
@@ -71,17 +76,18 @@ def interpolate_best(
     *,
     write: bool = True,
 ) -> Interpolated | None:
-    """Try every share as the module's docstring says; the one that won, None where no tuned weights beat the base.
+    """Try every share as the module's docstring says; the one that won, None where nothing was learnt.
 
     model: in the form of the run; left with the weights of the last share. measure: evaluates it as it is. write: False
     in all but one of several processes.
     """
-    before, best = progress.before, progress.best
-    if before is None or best is None or best.step == 0:
-        say("nothing to interpolate: no evaluation beat the base model")
+    before, best, last = progress.before, progress.best, progress.history[-1] if progress.history else None
+    if before is None or best is None or last is None or last.step == 0:
+        say("nothing to interpolate: no weights but those of the base model were evaluated")
         return None
-    base, _ = read_native(folder / BASE)
-    tuned, metadata = read_native(_tuned_file(folder))
+    in_vain = best.step == 0
+    base, base_metadata = read_native(folder / BASE)
+    tuned, metadata = read_native(folder / LATEST if in_vain else _tuned_file(folder))
     tried: list[tuple[float, dict[str, float]]] = []
     for share in sorted(shares):
         _fill(model, between(base, tuned, share))
@@ -96,10 +102,13 @@ def interpolate_best(
         write_native(folder / BEST, between(base, tuned, share), own)
         say(f"{BEST}: {share:g} of the way from base to tuned; the tuned weights are in {folder / TUNED}")
     elif not kept:
+        stays = (base, {**base_metadata, **score_metadata(before)}) if in_vain else (tuned, metadata)
         if write:
-            write_native(folder / BEST, tuned, metadata)  # an earlier interpolation may be there
-        say(f"{BEST} stays the tuned weights: between base and tuned the model reads less than the base")
-    return Interpolated(share, Score(metrics, best.step, best.epoch), kept)
+            write_native(folder / BEST, *stays)  # an earlier interpolation may be there
+        whose = "base" if in_vain else "tuned"
+        say(f"{BEST} stays the {whose} weights: between base and tuned the model reads less than the base")
+    target = last if in_vain else best
+    return Interpolated(share, Score(metrics, target.step, target.epoch), kept, target)
 
 
 def between(base: Tensors, tuned: Tensors, share: float) -> dict[str, NDArray[Any]]:

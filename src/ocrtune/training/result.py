@@ -77,13 +77,14 @@ class RunResult:
         names = list(self.after.metrics)
         width = max(map(len, names)) + 2
         between = self.interpolated
+        tuned = self.after if between is None else between.tuned
         titles = ["before", "after", "change"]
         if between is not None:
             titles = ["before", "tuned", "change", "interpolated", "change"]
         lines = [f"{'validation set':{width}} {_row(titles)}"]
         for name in names:
             before = self.before.metrics[name]
-            cells = _cells(name, before, self.after.metrics[name])
+            cells = _cells(name, before, tuned.metrics[name])
             if between is not None:
                 cells += _cells(name, before, between.score.metrics[name])[1:]
             label = f"{name}{' *' if name == self.main_indicator else ''}"
@@ -92,15 +93,17 @@ class RunResult:
 
     def _explained(self) -> str:
         """Where the columns come from."""
-        if self.after.step == 0:
-            return "no evaluation beat the base model: best holds the base weights"
-        name = "after" if self.interpolated is None else "tuned"
-        line = f"{name}: epoch {self.after.epoch}, step {self.after.step}, the best of {len(self.history) - 1}"
-        if self.interpolated is None:
-            return line
-        share = self.interpolated.share
-        kept = f"best holds {'these' if self.interpolated.kept else 'the tuned weights'}"
-        return f"{line}\ninterpolated: {1 - share:g} x base + {share:g} x tuned; {kept}"
+        found = self.interpolated
+        if found is None:
+            if self.after.step == 0:
+                advice = "a lower learning rate or --interpolate 0.3 0.5 0.7 may"
+                return f"no evaluation beat the base model: best holds the base weights; {advice}"
+            return f"after: epoch {self.after.epoch}, step {self.after.step}, the best of {len(self.history) - 1}"
+        rank = "the best" if self.after.step else "the last (none beat the base model)"
+        line = f"tuned: epoch {found.tuned.epoch}, step {found.tuned.step}, {rank} of {len(self.history) - 1}"
+        holds = "these" if found.kept else "the tuned weights" if self.after.step else "the base weights"
+        mixture = f"{1 - found.share:g} x base + {found.share:g} x tuned"
+        return f"{line}\ninterpolated: {mixture}; best holds {holds}"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -106,9 +106,37 @@ def test_a_run_that_goes_on_elsewhere_brings_its_own_base(tmp_path: Path) -> Non
     assert read_native(ours / BASE)[0]["weight"] == 0.25
 
 
-def test_nothing_is_interpolated_where_the_base_was_best(tmp_path: Path) -> None:
+def in_vain(folder: Path) -> Folder:
+    """No evaluation beat the base; the last weights are 1."""
+    run = Folder(folder)
+    base, last = Score({"acc": 0.5}, 0, 0), Score({"acc": 0.375}, 30, 3)
+    run.progress = Progress(30, 3, base, base, [base, last])
+    save_weights(folder / BEST, Scale(0.0), None, base)
+    save_weights(folder / LATEST, Scale(1.0), None, last)
+    return run
+
+
+def test_where_the_base_was_best_it_goes_towards_the_last_weights(tmp_path: Path) -> None:
+    run = in_vain(tmp_path)
+    found = run.interpolate({0.25: 0.5625, 0.5: 0.625})
+    assert (found.share, found.kept, found.score.step, found.tuned.metrics) == (0.5, True, 30, {"acc": 0.375})
+    assert (run.stored(BEST), run.stored(TUNED)) == (0.5, 1.0)
+    table = RunResult.of(tmp_path, "acc", run.progress, 1.0, {}, found).table().splitlines()
+    assert table[1].split() == ["acc", "*", "0.5000", "0.3750", "-0.1250", "0.6250", "+0.1250"]
+    assert table[-2:] == [
+        "tuned: epoch 3, step 30, the last (none beat the base model) of 1",
+        "interpolated: 0.5 x base + 0.5 x tuned; best holds these",
+    ]
+    assert not run.interpolate({0.75: 0.25}).kept
+    assert run.stored(BEST) == 0.0
+    assert load_checkpoint_weights(Scale(), tmp_path / BEST) == Score({"acc": 0.5}, 0, 0)
+    assert "stays the base weights" in run.said[-1]
+
+
+def test_nothing_is_interpolated_where_nothing_was_learnt(tmp_path: Path) -> None:
     run = Folder(tmp_path)
     run.progress.best = run.progress.before
+    run.progress.history = [run.progress.before]
     assert run.interpolate({0.5: 1.0}) is None
     assert not (tmp_path / TUNED).exists()
 

@@ -41,6 +41,7 @@ from ocrtune.training.optim import build_optimizer
 from ocrtune.training.precision import choose_device, choose_precision, placed
 from ocrtune.training.processes import Processes, processes_of, with_synchronised_norms
 from ocrtune.training.profiling import Profiling
+from ocrtune.training.rep_layers import merge_rep_layers_
 from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
 from ocrtune.training.run_folder import prepare_folder, with_batch_of_resumed
@@ -224,6 +225,7 @@ def _trainer(
         model = with_synchronised_norms(model, processes)
     model = placed(model, device)
     if device.type == "cpu":
+        merge_rep_layers_(model)
         speed_up_depthwise_(model)
     processes.copy_([*model.parameters(), *model.buffers()])
     if not processes.is_main:

@@ -1,8 +1,8 @@
 """Mean and covariance of what a convolution reads, with their gradients.
 
-What a convolution without bias makes of ``x`` has the mean ``W m`` and the variance ``W C W'``, where m and C are the mean
-and the covariance of the values under its kernel. So the statistics of several parallel convolutions of the same input
-are known before any of them is computed. Sums over many pixels are made in pieces, which keeps float32 exact enough.
+What a convolution without bias makes of ``x`` has the mean ``W m`` and the variance ``W C W'``, where m and C are the
+mean and the covariance of the values under its kernel. So the statistics of several parallel convolutions of the same
+input are known before any of them is computed.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@ from ocrtune.training.rep_layers import MergedRepLayer, merge_rep_layers_
 SHAPES = {
     "1x1": (8, 12, 1),
     "1x1 with identity": (12, 12, 1),
+    "3x3": (12, 12, 3, 1, 12),
+    "3x3, stride 2": (12, 12, 3, 2, 12),
+    "3x3, stride (2, 1)": (12, 12, 3, (2, 1), 12),
 }
 
 
@@ -56,9 +59,12 @@ def test_outputs_gradients_and_statistics_are_those_of_the_branches(shape: tuple
     x = images(plain.conv_kxk[0].conv.in_channels)  # type: ignore[union-attr, arg-type]  # nn.ModuleList holds modules
     expected, found = learnt(plain, x), learnt(fast, x)
     assert expected.keys() == found.keys()
+    # the gradient of a number that BatchNorm divides out again, as of a depthwise 1x1, is nothing but rounding
+    largest = max(float(value.abs().max()) for name, value in expected.items() if "." in name)
     for name, value in expected.items():
-        size = float(value.abs().max())
-        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=2e-5 * size + 1e-6, msg=lambda m: f"{name}: {m}")
+        torch.testing.assert_close(
+            found[name], value, rtol=1e-4, atol=1e-5 * largest, msg=lambda told, name=name: f"{name}: {told}"
+        )
 
 
 def test_eval_autocast_frozen_norms_and_a_merged_layer_go_the_plain_way() -> None:
@@ -70,8 +76,9 @@ def test_eval_autocast_frozen_norms_and_a_merged_layer_go_the_plain_way() -> Non
     plain.conv_kxk[0].eval()
     assert torch.equal(fast(x), plain(x))
     assert torch.equal(fast.eval()(x), plain.eval()(x))
-    for layer in (plain, fast):
-        layer.merge_branches_()
+    with torch.no_grad():
+        for layer in (plain, fast):
+            layer.merge_branches_()
     assert torch.equal(fast.train()(x), plain.train()(x))
 
 

@@ -30,8 +30,9 @@ class _ChannelMoments(torch.autograd.Function):
         rows = _rows(x)
         mean = rows.mean(0)
         covariance = rows.new_zeros(rows.shape[1], rows.shape[1])
-        for piece in rows.split(max(1, _PIECE // rows.shape[1])):
-            centred = piece - mean
+        step = max(1, _PIECE // rows.shape[1])
+        for start in range(0, rows.shape[0], step):
+            centred = rows[start : start + step] - mean
             covariance.addmm_(centred.t(), centred)
         covariance /= rows.shape[0]
         ctx.save_for_backward(x, mean)

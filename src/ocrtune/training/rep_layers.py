@@ -29,7 +29,7 @@ class MergedRepLayer(RepLayer):
         if not self._pays(x):
             return super().forward(x)
         x = self._depthwise(x) if self._convolution.groups > 1 else self._pointwise(x)
-        return self.act(x) if self.activated else x  # type: ignore[no-any-return]  # calling a module is untyped
+        return self.act(x) if self.activated else x
 
     @property
     def _convolution(self) -> nn.Conv2d:

@@ -26,6 +26,7 @@ from ocrtune.losses.build import build_loss
 from ocrtune.models.build import build_model
 from ocrtune.models.forms import form_text
 from ocrtune.training.data import checked_samples
+from ocrtune.training.dense import speed_up_dense_
 from ocrtune.training.depthwise import speed_up_depthwise_
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.evaluate import evaluate
@@ -227,6 +228,7 @@ def _trainer(
     if device.type == "cpu":
         merge_rep_layers_(model)
         speed_up_depthwise_(model)
+        speed_up_dense_(model)
     processes.copy_([*model.parameters(), *model.buffers()])
     if not processes.is_main:
         seed_everything(options.seed + processes.rank)  # of dropout; data and fresh weights are the same everywhere

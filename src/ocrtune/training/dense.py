@@ -63,17 +63,16 @@ class _Dense(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         of_x = of_weight = None
         if ctx.needs_input_grad[0]:
-            of_x = _gradient(gradient, x, weight, *ctx.geometry, [True, False, False])[0]
+            of_x = _gradients((gradient, x, weight), ctx.geometry, [True, False, False])[0]
         if ctx.needs_input_grad[1]:
-            rows = [value.contiguous() for value in (gradient, x, weight)]
-            of_weight = _gradient(*rows, *ctx.geometry, [False, True, False])[1]
+            in_rows = gradient.contiguous(), x.contiguous(), weight.contiguous()
+            of_weight = _gradients(in_rows, ctx.geometry, [False, True, False])[1]
         return of_x, of_weight, None, None
 
 
-def _gradient(
-    gradient: Tensor, x: Tensor, weight: Tensor, stride: Any, padding: Any, wanted: list[bool]
-) -> tuple[Tensor, ...]:
+def _gradients(of: tuple[Tensor, Tensor, Tensor], geometry: Any, wanted: list[bool]) -> tuple[Tensor, ...]:
+    """of: the gradient of the output, the input, the weight. geometry: stride, padding."""
     found: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, stride, padding, [1, 1], False, [0, 0], 1, wanted
+        *of, None, *geometry, [1, 1], False, [0, 0], 1, wanted
     )
     return found

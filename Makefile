@@ -1,6 +1,6 @@
 # make demo, make test, make lint, make bench: each makes .venv by itself, once.
 # make bench-train, make bench-data PADDLEOCR=checkout PADDLEOCR_LATER=checkout: speed against real PaddleOCR.
-# make parity PADDLEOCR=checkout PADDLEOCR_LATER=checkout: the golden numbers anew from real PaddleOCR, then the tests.
+# make parity PADDLEOCR=checkout PADDLEOCR_LATER=checkout: golden numbers anew from real PaddleOCR, the tests, and back.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -72,6 +72,9 @@ parity: $(READY) $(PADDLE_READY)
 	  $(if $(PADDLEOCR_LATER),--paddleocr-later "$(PADDLEOCR_LATER)") --det-onnx "$$($(BIN)/python -c \
 	  'from ocrtune.weights import catalogue; print(catalogue.find("PP-OCRv6_small_det").path())')"
 	OCRTUNE_SHARED="$(SHARED)" $(BIN)/python -m pytest -m parity tests/parity
+	$(BIN)/python tests/parity/to_paddleocr/write.py build/zoo
+	.venv-paddle/bin/python tests/parity/to_paddleocr/load.py build/zoo "$(PADDLEOCR)" \
+	  $(if $(PADDLEOCR_LATER),--later "$(PADDLEOCR_LATER)")
 
 clean:
 	rm -rf .venv .venv-paddle build dist output demo-output

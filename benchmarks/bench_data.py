@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from peers import machine
-from peers.cases import DATA, KEYS_V1, RECIPE_OVERRIDES, DataCase
+from peers.cases import DATA, KEYS_V1, RECIPE_OVERRIDES, DataCase, paddleocr_configs
 from peers.data_sets import crop_set, page_set
 from peers.dictionary import digits
 from peers.made_sets import LabelledSet, make_set
+from peers.options import add_shared_options
 from peers.workers import RESERVE_GIB, Stack, Worker, WorkerFailed, ratio, take_turns
 
 OURS, THEIRS = "ocrtune", "PaddleOCR"
@@ -55,9 +56,10 @@ def measure(case: DataCase, args: Any) -> dict[str, Any]:
     with ExitStack() as ended, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = labelled_set(case, args, folder / "set")
+        configs = RECIPES if args.smoke else paddleocr_configs(args.shared, args.paddleocr)
         request = {
             "kind": case.kind,
-            "config": str(((RECIPES if args.smoke else args.shared / "paddleocr-configs") / case.config).resolve()),
+            "config": str((configs / case.config).resolve()),
             "labels": str(data.labels),
             "data": str(data.folder),
             "dictionary": str(_dictionary(args, folder).resolve()) if case.kind == "rec" else None,
@@ -94,14 +96,7 @@ def report(case: DataCase, result: dict[str, Any]) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--paddleocr", type=Path, help="checkout at 79f652f5")
-    parser.add_argument("--paddle-python", default=sys.executable, help="interpreter with paddlepaddle")
-    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("OCRTUNE_SHARED", "../shared")))
-    parser.add_argument("--cases", help="comma-separated; default all")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--warm-up", type=int, default=1, help="rounds before that do not count")
-    parser.add_argument("--json", type=Path, help="write everything there as well")
-    parser.add_argument("--smoke", action="store_true", help="ocrtune alone, on drawn images: does the script work?")
+    add_shared_options(parser)
     args = parser.parse_args(arguments)
     if not args.smoke and (args.paddleocr is None or not (args.paddleocr / "ppocr").is_dir()):
         parser.error(f"--paddleocr is not a checkout of PaddleOCR: {args.paddleocr}")

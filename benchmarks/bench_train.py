@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -20,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from peers import machine
-from peers.cases import KEYS_V1, RECIPE_OVERRIDES, TRAIN, TrainCase
+from peers.cases import KEYS_V1, RECIPE_OVERRIDES, TRAIN, TrainCase, paddleocr_configs
 from peers.dictionary import digits, released_dictionary
+from peers.options import add_shared_options
 from peers.workers import RESERVE_GIB, OutOfMemory, Stack, Worker, WorkerFailed, ratio, take_turns
 
 OURS, DEFAULT, BEST = "ocrtune", "PaddleOCR default", "PaddleOCR best"
@@ -103,7 +103,7 @@ def settings_of(case: TrainCase, args: Any, folder: Path) -> dict[str, Any] | st
     if not args.smoke and (checkout is None or not (checkout / "ppocr").is_dir()):
         which = "PADDLEOCR_LATER (3.7 or later)" if case.later else "PADDLEOCR"
         return f"{which} is not a checkout of PaddleOCR: {checkout}"
-    configs = RECIPES if args.smoke else args.shared / "paddleocr-configs"
+    configs = RECIPES if args.smoke else paddleocr_configs(args.shared, checkout)
     if not (configs / case.config).exists():
         return f"there is no {configs / case.config}; set SHARED"
     dictionary = None
@@ -137,18 +137,11 @@ def chosen(names: str | None, smoke: bool) -> list[TrainCase]:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--paddleocr", type=Path, help="checkout at 79f652f5")
+    add_shared_options(parser)
     parser.add_argument("--paddleocr-later", type=Path, help="checkout of 3.7 or later, for PP-OCRv6")
-    parser.add_argument("--paddle-python", default=sys.executable, help="interpreter with paddlepaddle")
-    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("OCRTUNE_SHARED", "../shared")))
-    parser.add_argument("--cases", help="comma-separated; default all")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--warm-up", type=int, default=1, help="rounds before that do not count")
     parser.add_argument("--threads", type=int, default=machine.usable_cores(), help="of PaddleOCR best; default: cores")
     parser.add_argument("--only", help="comma-separated stacks, as they are printed; ocrtune always takes part")
     parser.add_argument("--bounds", action="store_true", help="say what bounds ocrtune's step")
-    parser.add_argument("--json", type=Path, help="write everything there as well")
-    parser.add_argument("--smoke", action="store_true", help="ocrtune alone, on tiny images: does the script work?")
     return parser.parse_args(arguments)
 
 

@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 import torch
 
+from ocrtune.core.errors import TrainingError
 from ocrtune.core.records import Batch
 from ocrtune.training.run import Parts
 from ocrtune.training.step import Trainer
@@ -100,6 +101,8 @@ def images_per_second(trainer: Trainer, batches: Iterator[Batch], steps: int) ->
     synchronise(trainer)
     if trainer.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(trainer.device)
+    if trainer.pieces > 1:  # which is how a run would go on
+        raise torch.OutOfMemoryError(f"does not fit the memory, it was cut into {trainer.pieces} pieces")
     images = 0
     with BusyGpu() as gpu:
         start = time.perf_counter()
@@ -139,6 +142,7 @@ def ceilings(parts: Parts, batch: Batch, args: Any) -> Iterator[tuple[str, dict[
             yield form, images_per_second(trainer, repeat(on_device), args.steps)
         except Exception as problem:  # whatever a compiler raises is a finding here
             yield form, {"failed": f"{type(problem).__name__}: {str(problem).splitlines()[0]}"}
+        trainer.pieces = 1
     trainer.model = plain
 
 
@@ -233,8 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for size in network.batches:
             try:
                 rows += measure(network, size, args)
-            except torch.cuda.OutOfMemoryError:
-                print(f"{network.name:12} batch {size:4}  does not fit the memory")
+            except (torch.OutOfMemoryError, TrainingError) as problem:
+                print(f"{network.name:12} batch {size:4}  ended: {problem}")
                 break
             if args.json:
                 args.json.write_text(json.dumps(rows, indent=1) + "\n")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
+import pluggy
 import pytest
 
 _ROOT = Path(__file__).parent.parent
@@ -30,7 +32,9 @@ def shared() -> Path:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
     """With OCRTUNE_REQUIRE_SHARED=1 a skip whose reason is the shared folder is a failure."""
     outcome = yield
     report = outcome.get_result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 V2_DET = "det/ch_PP-OCRv2/ch_PP-OCRv2_det_student.yml"
@@ -16,6 +17,12 @@ KEYS_V1 = "ppocr/utils/ppocr_keys_v1.txt"
 V6_WEIGHTS = "PP-OCRv6_small_rec"  # its dictionary is inside its weights, which ocrtune installs
 # what the recipes need in a smoke test: 'auto' would ask the base model
 RECIPE_OVERRIDES = {"det": [], "rec": ["Train.dataset.transforms.RandomRotate180.prob=0"]}
+
+
+def paddleocr_configs(shared: Path, checkout: Path) -> Path:
+    """The folder with PaddleOCR's YAML files: ``paddleocr-configs`` in ``shared``, else that of the checkout."""
+    kept = shared / "paddleocr-configs"
+    return kept if kept.is_dir() else checkout / "configs"
 
 
 @dataclass(frozen=True)

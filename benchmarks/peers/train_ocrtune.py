@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ocrtune.training.allocator import keep_freed_memory
+from ocrtune.training.allocator import FreedMemory, use_large_pages
 from peers.bound import measure_bounds
 from peers.cases import TrainCase
 from peers.made_sets import make_set
@@ -19,7 +19,8 @@ from peers.protocol import Answer, serve
 
 def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
     """arguments: case, configs (folder), dictionary (or None), folder to write to, samples there, more (overrides)."""
-    keep_freed_memory()  # as `ocrtune train` does first
+    use_large_pages()
+    memory = FreedMemory()
     case = TrainCase(**arguments["case"])
     dictionary = Path(arguments["dictionary"]) if arguments["dictionary"] else None
     config, folder = Path(arguments["configs"], case.config), Path(arguments["folder"])
@@ -32,6 +33,7 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
             return measure_bounds(lambda: trainer.step([batch]), trainer.precision)
         start = time.perf_counter()
         result = trainer.step([batch])
+        memory.after_step()  # as `ocrtune train` does, like use_large_pages
         seconds = time.perf_counter() - start
         if result.skipped:
             raise RuntimeError(f"the step learnt nothing: {result.skipped}")

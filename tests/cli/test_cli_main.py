@@ -11,7 +11,9 @@ import pytest
 
 from ocrtune.cli import recipes
 from ocrtune.cli.main import main
+from ocrtune.config.overrides import apply_overrides
 from ocrtune.core.errors import ConfigError, DataError, OcrtuneError
+from ocrtune.core.options import Findings
 
 _HEAVY = ("torch", "numpy", "cv2", "onnxruntime", "onnx", "yaml", "scipy", "numba", "PIL", "shapely")
 
@@ -34,7 +36,7 @@ def test_help_lists_the_commands() -> None:
         assert f"\n    {command} " in done.stdout
 
 
-@pytest.mark.parametrize("command", ["", "train", "eval", "tune", "export", "predict", "check", "recipes"])
+@pytest.mark.parametrize("command", ["", "train", "eval", "tune", "export", "predict", "check", "pack", "recipes"])
 def test_help_imports_nothing_heavy(command: str) -> None:
     """What keeps `--help` under 0.4 s. The time itself depends on the machine, so it is not asserted."""
     code = (
@@ -116,3 +118,16 @@ def test_recipes_list_show_copy(
     assert capsys.readouterr().err == "error: mine.yml: File exists\n"
     assert main(["recipes", "show", "rec/PP-OCRv7"]) == 2
     assert "did you mean 'rec/PP-OCRv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["2026", "a #1", "runs: old", "null", "日本"])
+def test_folders_may_have_any_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They become ``-o`` values, which are YAML, and are still the text that was given."""
+    told: list[list[str]] = []
+    monkeypatch.setattr("ocrtune.training.run.train", lambda config, **options: None)
+    monkeypatch.setattr("ocrtune.config.recipes.find_config", lambda config: config)
+    monkeypatch.setattr("ocrtune.cli.train.load", lambda path, overrides, files: told.append(overrides))
+    assert main(["train", "-c", "x", "--resume", name]) == 0
+    assert main(["train", "-c", "x", "--init-from", name]) == 0
+    raw = apply_overrides({}, [override for overrides in told for override in overrides], Findings())
+    assert raw == {"Global": {"checkpoints": name, "pretrained_model": name}}

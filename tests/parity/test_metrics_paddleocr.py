@@ -1,7 +1,6 @@
 """The metrics against the numbers of real PaddleOCR (golden/metrics.json, made by make_golden/metrics.py)."""
 
 import json
-import os
 from pathlib import Path
 
 import metrics_inputs as inputs
@@ -14,21 +13,18 @@ from ocrtune.metrics.recognition import RecMetric, RecMetricOptions
 pytestmark = pytest.mark.parity
 HERE = Path(__file__).parent
 GOLDEN = json.loads((HERE / "golden" / "metrics.json").read_text(encoding="utf-8"))
-SHARED = Path(os.environ.get("OCRTUNE_SHARED", HERE.parent.parent.parent / "shared"))
 
 
-def label_file(dataset: str, name: str) -> Path:
-    path = SHARED / "data" / dataset / name
-    if not path.exists():
-        pytest.skip(f"{path} is not there; OCRTUNE_SHARED names the folder that holds data/")
-    return path
+def real_labels(request: pytest.FixtureRequest, dataset: str, name: str) -> Path:
+    """A label file of a real set; made-up inputs do not need the shared folder, so only now it is asked for."""
+    return request.getfixturevalue("shared") / "data" / dataset / name
 
 
 @pytest.mark.parametrize("name", ["random", "icdar2015"])
-def test_detection(name):
+def test_detection(name, request):
     golden = GOLDEN[f"det {name}"]
     random_pages = [inputs.random_page(seed) for seed in range(40)]
-    pages = random_pages if name == "random" else inputs.real_pages(label_file(name, "test.txt"), 30)
+    pages = random_pages if name == "random" else inputs.real_pages(real_labels(request, name, "test.txt"), 30)
     assert [list(match_boxes(*page)) for page in pages] == golden["counts"]
     metric = DetMetric()
     for labels, ignore, boxes in pages:
@@ -41,10 +37,12 @@ def test_detection(name):
 
 @pytest.mark.parametrize("ignore_space", [True, False])
 @pytest.mark.parametrize(("name", "seed"), [("random", 1), ("icdar2015", 2), ("wire_markers", 3)])
-def test_recognition(name, seed, ignore_space):
+def test_recognition(name, seed, ignore_space, request):
     """On purpose different: we divide by n. PaddleOCR divides by n + 1e-5, so its values follow by formula."""
     golden = GOLDEN[f"rec {name}"][f"ignore_space {ignore_space}"]
-    words = list(inputs.WORDS) * 5 if name == "random" else inputs.real_labels(label_file(name, "rec_test.txt"))
+    words = (
+        list(inputs.WORDS) * 5 if name == "random" else inputs.real_labels(real_labels(request, name, "rec_test.txt"))
+    )
     metric = RecMetric(RecMetricOptions(ignore_space=ignore_space))
     results = [RecognitionResult(text, 1.0) for text in inputs.random_texts(seed, words)]
     metric.update(results, [Sample("line", Path("x"), word) for word in words])

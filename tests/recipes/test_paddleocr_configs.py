@@ -94,7 +94,7 @@ class _OneStep:
 
 def step_and_evaluate(parts: Parts) -> tuple[StepResult, dict[str, float]]:
     observer = _OneStep()
-    fit(parts.trainer, parts.train_loader, 1, observer)
+    fit(parts.trainer, parts.train_loader, parts.trainer.progress.epoch + 1, observer)
     measured = evaluate(parts.trainer.model, parts.eval_loader, parts.task, parts.n_eval, device=parts.trainer.device)
     return observer.results[0], measured
 
@@ -105,7 +105,9 @@ def test_learns_a_step_and_evaluates(shared: Path, place: int, sets: Path, tmp_p
     parts = assemble(config, device="cpu", say=lambda line: None)
     trained = [p for p in parts.trainer.model.parameters() if p.requires_grad]
     before = [parameter.detach().clone() for parameter in trained]
-    parts.trainer.progress.step = 10**6  # past the warm-up, which starts at a rate of 0
+    progress = parts.trainer.progress
+    progress.epoch = 10**6  # past the warm-up, which starts at a rate of 0
+    progress.step = progress.epoch * parts.steps_per_epoch
     result, measured = step_and_evaluate(parts)
     assert result.skipped == ""
     changed = sum(not torch.equal(old, new) for old, new in zip(before, trained, strict=True))

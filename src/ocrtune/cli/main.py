@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from ocrtune import __version__
-from ocrtune.cli import check, convert, evaluate, export, predict, recipes, train, tune, weights
+from ocrtune.cli import check, convert, evaluate, export, pack, predict, recipes, train, tune, weights
 from ocrtune.cli.config_arguments import is_first_process
 from ocrtune.core.errors import OcrtuneError
 
-_COMMANDS = (train, evaluate, tune, export, predict, check, convert, recipes, weights)
+_COMMANDS = (train, evaluate, tune, export, predict, check, convert, pack, recipes, weights)
 _OF_TRAINING = ("torch", "safetensors", "numba")  # the packages of the extra "train"
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 

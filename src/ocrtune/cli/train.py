@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 from ocrtune.cli.config_arguments import add_config_arguments, add_device_argument, load, overrides_of
 
@@ -43,24 +44,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _run(arguments: argparse.Namespace) -> None:
     from ocrtune.config.loader import FILES_OF_A_RUN
     from ocrtune.config.recipes import find_config
-    from ocrtune.training.allocator import keep_freed_memory
+    from ocrtune.training.allocator import FreedMemory, use_large_pages
     from ocrtune.training.run import train
 
     config = load(find_config(arguments.config), [*_short_forms(arguments), *overrides_of(arguments)], FILES_OF_A_RUN)
-    keep_freed_memory()
+    use_large_pages()
     if arguments.find_lr:
         from ocrtune.training.find_rate import find_rate
 
         find_rate(config, device=arguments.device)
     else:
-        train(config, device=arguments.device)
+        train(config, device=arguments.device, after_step=FreedMemory().after_step)
 
 
 def _short_forms(arguments: argparse.Namespace) -> list[str]:
     """The overrides that the options stand for; an explicit ``-o`` comes later and wins."""
     values = {
-        "checkpoints": arguments.resume,
-        "pretrained_model": arguments.init_from,
+        "checkpoints": _quoted(arguments.resume),
+        "pretrained_model": _quoted(arguments.init_from),
         "freeze": f"[{', '.join(arguments.freeze)}]" if arguments.freeze else None,
         "max_minutes": arguments.max_minutes,
         "early_stop": arguments.early_stop,
@@ -68,3 +69,8 @@ def _short_forms(arguments: argparse.Namespace) -> list[str]:
         "profile": arguments.profile,
     }
     return [f"Global.{key}={value}" for key, value in values.items() if value is not None]
+
+
+def _quoted(text: str | None) -> str | None:
+    """``text`` as YAML text, whatever is in it: a folder called 2026 is no number."""
+    return None if text is None else json.dumps(text, ensure_ascii=False)

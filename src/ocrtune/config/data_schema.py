@@ -11,27 +11,34 @@ from ocrtune.config.component import Component
 from ocrtune.core.errors import did_you_mean
 from ocrtune.core.options import Findings, ignored, parse_fields
 
+ARCHIVES = ("LMDBDataSet", "TarDataSet")  # data sets whose images and labels are in archives below data_dir
+
 
 @dataclass(frozen=True)
 class DatasetOptions:
     """Section ``dataset``.
 
-    name: PaddleOCR's three names; TextDetDataset is its other name for SimpleDataSet.
-    data_dir: folder that the image paths of the label files start from.
-    label_file_list: label files; a single path is accepted. Empty only in ``Eval`` with ``holdout``.
+    name: PaddleOCR's four names (TextDetDataset is its other name for SimpleDataSet; LMDBDataSet is for recognition),
+    and TarDataSet, (extension) the shards that ``ocrtune pack`` writes.
+    data_dir: folder that the image paths of the label files start from. Of the ARCHIVES, the folder that is one, or
+    that holds several in sub-folders; they count as the label files do, in the order of their paths.
+    label_file_list: label files; a single path is accepted. Empty only in ``Eval`` with ``holdout``, and of ARCHIVES.
     ratio_list: share of each file drawn afresh for each epoch, above 1 repeatedly; one number counts for all files.
     mix: (extension) instead of ratios, the parts of an epoch by the label files' names: ``{vertical: 1, general: 1}``
     for vertical.txt and general.txt draws all of the first file and as many of the second, repeatedly if it has fewer.
+    Archives go by the paths of their folders below data_dir.
+    mix_per_batch: (extension, ``Train`` only) every batch, not only the epoch, has the shares that the epoch draws.
     transforms: in order. holdout: (extension, ``Eval`` only) without label files of its own, the share of the
     training samples that is kept away from training and evaluated on.
     ext_op_transform_idx: the first so many transforms prepare the extra samples that RecConAug or CopyPaste ask for.
     """
 
-    name: Literal["SimpleDataSet", "MultiScaleDataSet", "TextDetDataset"] = "SimpleDataSet"
+    name: Literal["SimpleDataSet", "MultiScaleDataSet", "TextDetDataset", "LMDBDataSet", "TarDataSet"] = "SimpleDataSet"
     data_dir: Path = Path(".")
     label_file_list: tuple[Path, ...] = ()
     ratio_list: tuple[float, ...] = ()
     mix: dict[str, float] = field(default_factory=dict)
+    mix_per_batch: bool = False
     transforms: tuple[Component, ...] = ()
     holdout: float | None = None
     ext_op_transform_idx: int = 2
@@ -44,8 +51,10 @@ class DatasetOptions:
             raw = dict(raw)
             if isinstance(raw.get("label_file_list"), str):
                 raw["label_file_list"] = [raw["label_file_list"]]
+            if raw.get("name") in ARCHIVES and raw.pop("label_file_list", None):
+                findings.notice(f"{where}.label_file_list", f"not used: {raw['name']} has the labels in data_dir")
             files = raw.get("label_file_list")
-            count = len(files) if isinstance(files, list) else 0
+            count = len(files) if isinstance(files, list) else int(raw.get("name") in ARCHIVES)
             ratio = raw.get("ratio_list", 1.0)
             if isinstance(ratio, list) and len(ratio) == 1:
                 [ratio] = ratio
@@ -56,22 +65,29 @@ class DatasetOptions:
                     del raw[key]
         return parse_fields(cls, raw, where, findings)
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether it says where samples are; ``Eval`` without takes those of ``holdout``."""
+        return self.data_dir != Path(".") if self.name in ARCHIVES else bool(self.label_file_list)
+
     def __post_init__(self) -> None:
-        if len(self.ratio_list) != len(self.label_file_list):
+        if self.name not in ARCHIVES and len(self.ratio_list) != len(self.label_file_list):
             counts = f"{len(self.ratio_list)} ratios for {len(self.label_file_list)} label files"
             raise ValueError(f"ratio_list has {counts}")
         if any(ratio <= 0 for ratio in self.ratio_list):
             raise ValueError("ratio_list takes numbers above 0; above 1 draws samples several times")
         if self.mix:
             self._check_mix()
+        if self.mix_per_batch and self.name not in ARCHIVES and len(self.label_file_list) < 2:
+            raise ValueError("mix_per_batch mixes several label files, here is one")
         if self.holdout is not None and not 0 < self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}, expected a share between 0 and 1")
 
     def _check_mix(self) -> None:
         names = [path.stem for path in self.label_file_list]
-        if sorted(names) != sorted(self.mix):
+        if self.name not in ARCHIVES and sorted(names) != sorted(self.mix):
             raise ValueError(f"mix names {', '.join(self.mix)}, but the label files are {', '.join(names)}")
-        if set(self.ratio_list) != {1.0}:
+        if set(self.ratio_list) - {1.0}:
             raise ValueError("give either mix or ratio_list")
         if min(self.mix.values()) <= 0:
             raise ValueError("mix takes numbers above 0; leave a label file out to draw nothing from it")
@@ -117,6 +133,13 @@ class WidthBucketSampler:
             raise ValueError(f"padded_share is {self.padded_share}, expected 0 to 1")
         if self.width_step < 1 or not 0 < self.min_width <= self.max_width:
             raise ValueError("expected width_step >= 1 and 0 < min_width <= max_width")
+
+
+def says_where(raw: Mapping[str, Any]) -> bool:
+    """:attr:`DatasetOptions.has_samples` of a section as it is written."""
+    if raw.get("name") in ARCHIVES:
+        return isinstance(raw.get("data_dir"), str) and Path(raw["data_dir"]) != Path(".")
+    return bool(raw.get("label_file_list"))
 
 
 Sampler = MultiScaleSampler | WidthBucketSampler

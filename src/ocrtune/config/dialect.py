@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ocrtune.config.data_schema import ARCHIVES, says_where
 from ocrtune.core.options import Findings
 
 _RESIZES = {"RecResizeImg", "SVTRRecResizeImg"}
@@ -139,7 +140,8 @@ def _missing_resize(train: dict[str, Any], findings: Findings, resize: Mapping[s
 
 
 def _validation(options: dict[str, Any], findings: Findings) -> None:
-    """Label files of one's own win over ``holdout``, so that a recipe needs one override and not two."""
-    if options.get("label_file_list") and options.get("holdout") is not None:
+    """Samples of one's own win over ``holdout``, so that a recipe needs no override of it."""
+    if says_where(options) and options.get("holdout") is not None:
         options["holdout"] = None
-        findings.notice("Eval.dataset.holdout", "not used: label_file_list is given")
+        key = "data_dir" if options.get("name") in ARCHIVES else "label_file_list"
+        findings.notice("Eval.dataset.holdout", f"not used: {key} is given")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ocrtune.config.data_schema import ARCHIVES, says_where
 from ocrtune.core.errors import did_you_mean
 from ocrtune.core.options import Findings
 
@@ -16,15 +17,15 @@ def check_files(
 ) -> None:
     """Note every file that is named but missing; values of a wrong type are left to the strict parsing.
 
-    sections: of ``Global``, ``Train``, ``Eval``, those whose files are needed now; ``Eval`` without label files of its
-    own (``holdout``) needs those of ``Train``.
+    sections: of ``Global``, ``Train``, ``Eval``, those whose files are needed now; ``Eval`` without samples of its own
+    (``holdout``) needs those of ``Train``.
     pretrained: names of the catalogue that ``pretrained_model`` may have, and each network's ``pretrained``.
     """
     if "Global" in sections and isinstance(raw.get("Global"), Mapping):
         _check_global(raw["Global"], pretrained, findings)
         _check_networks(raw, pretrained, findings)
     datasets = {section: _dataset(raw, section) for section in ("Train", "Eval")}
-    held_out = "Eval" in sections and not datasets["Eval"].get("label_file_list")
+    held_out = "Eval" in sections and not says_where(datasets["Eval"])
     for section, dataset in datasets.items():
         if section in sections or held_out:
             _check_dataset(dataset, f"{section}.dataset", findings)
@@ -81,11 +82,13 @@ def _check_weights(name: Any, where: str, pretrained: Collection[str], findings:
 
 def _check_dataset(options: Mapping[str, Any], where: str, findings: Findings) -> None:
     files, folder = options.get("label_file_list"), options.get("data_dir")
+    if options.get("name") in ARCHIVES:
+        files = []
     files = [files] if isinstance(files, str) else files if isinstance(files, list) else []
     for i, name in enumerate(files):
         if isinstance(name, str) and not Path(name).is_file():
             findings.problem(f"{where}.label_file_list[{i}]", f"no label file {name}", _from_here())
-    if files and isinstance(folder, str) and not Path(folder).is_dir():
+    if says_where(options) and isinstance(folder, str) and not Path(folder).is_dir():
         findings.problem(f"{where}.data_dir", f"no folder {folder}", _from_here())
 
 

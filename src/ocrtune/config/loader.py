@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrtune.config.architecture_schema import Distillation
+from ocrtune.config.data_schema import ARCHIVES
 from ocrtune.config.dialect import rewrite
 from ocrtune.config.files import check_files
 from ocrtune.config.overrides import apply_overrides
@@ -68,11 +69,7 @@ def _check_together(config: RunConfig, findings: Findings) -> None:
     if config.train.dataset.holdout is not None:
         fix = "write it in Eval.dataset"
         findings.problem("Train.dataset.holdout", "the share to evaluate on belongs to Eval", fix)
-    if not config.train.dataset.label_file_list:
-        findings.problem("Train.dataset.label_file_list", "no label file is given")
-    if not config.eval.dataset.label_file_list and config.eval.dataset.holdout is None:
-        fix = "give label files, or holdout: 0.1 to keep a tenth of the training samples for it"
-        findings.problem("Eval.dataset.label_file_list", "nothing to evaluate on", fix)
+    _check_datasets(config, findings)
     options = config.global_options
     networks = config.architecture.models.values() if isinstance(config.architecture, Distillation) else ()
     starts = [options.pretrained_model, options.checkpoints, *(network.pretrained for network in networks)]
@@ -81,6 +78,25 @@ def _check_together(config: RunConfig, findings: Findings) -> None:
         fix = "give a dictionary, or a pretrained_model that carries one"
         findings.problem("Global.character_dict_path", "which characters should be read?", fix)
     _check_networks(config, findings)
+
+
+def _check_datasets(config: RunConfig, findings: Findings) -> None:
+    train, evaluation = config.train.dataset, config.eval.dataset
+    if not train.has_samples:
+        if train.name in ARCHIVES:
+            findings.problem("Train.dataset.data_dir", f"{train.name} needs the folder with its data")
+        else:
+            findings.problem("Train.dataset.label_file_list", "no label file is given")
+    if not evaluation.has_samples and evaluation.holdout is None:
+        given = "data_dir" if evaluation.name in ARCHIVES else "label_file_list"
+        fix = f"give {given}, or holdout: 0.1 to keep a tenth of the training samples for it"
+        findings.problem(f"Eval.dataset.{given}", "nothing to evaluate on", fix)
+    if evaluation.mix_per_batch:
+        findings.problem("Eval.dataset.mix_per_batch", "evaluation sees every sample once", "write it in Train.dataset")
+    for section, dataset in (("Train", train), ("Eval", evaluation)):
+        if dataset.name == "LMDBDataSet" and config.architecture.model_type == "det":
+            fix = "'ocrtune pack' writes a TarDataSet, which detection reads too"
+            findings.problem(f"{section}.dataset.name", "LMDBDataSet holds labels of recognition", fix)
 
 
 def _check_networks(config: RunConfig, findings: Findings) -> None:

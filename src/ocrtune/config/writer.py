@@ -10,14 +10,18 @@ from typing import Any
 import yaml
 
 from ocrtune.config.component import Component
-from ocrtune.config.data_schema import DatasetOptions
+from ocrtune.config.data_schema import ARCHIVES, DatasetOptions
 from ocrtune.config.schema import RunConfig
+from ocrtune.core.files import write_whole
 
 
 def save_config(config: RunConfig, path: Path | str) -> None:
-    """Write ``config`` as YAML in PaddleOCR's dialect, defaults spelled out, keys of no meaning left out."""
+    """Write ``config`` as YAML in PaddleOCR's dialect, defaults spelled out, keys of no meaning left out.
+
+    The file appears whole or not at all. OSError when it cannot be written.
+    """
     text = yaml.safe_dump(to_yaml(config), sort_keys=False, allow_unicode=True, width=120)
-    Path(path).write_text(text, encoding="utf-8")
+    write_whole(Path(path), text.encode())
 
 
 def to_yaml(value: Any) -> Any:
@@ -41,9 +45,14 @@ def _field(owner: Any, field: dataclasses.Field[Any]) -> Any:
     value = getattr(owner, field.name)
     if isinstance(owner, DatasetOptions) and field.name == "transforms":
         return [{item.name: _options(item)} for item in value]
-    if isinstance(owner, DatasetOptions) and field.name == "ratio_list" and len(set(value)) <= 1:
+    if isinstance(owner, DatasetOptions) and field.name == "ratio_list" and _is_one_number(owner):
         return value[0] if value else 1.0  # one number goes with any number of label files
     return to_yaml(value)
+
+
+def _is_one_number(owner: DatasetOptions) -> bool:
+    """Whether one number says all of ``ratio_list``; how many archives there are is not known here."""
+    return len(owner.ratio_list) <= 1 if owner.name in ARCHIVES else len(set(owner.ratio_list)) <= 1
 
 
 def _options(component: Component) -> dict[str, Any]:

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 Polygon = NDArray[np.float32]
+
+
+class ImageFile(Protocol):
+    """An encoded image: a :class:`~pathlib.Path`, or an image inside an archive, which looks like one.
+
+    Equal and hashed by place; ``str()`` names it for messages. Reading raises OSError for a path, DataError for an
+    archive.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def stem(self) -> str: ...
+
+    def read_bytes(self) -> bytes: ...
+
+    def open(self, mode: Literal["rb"]) -> IO[bytes]: ...
 
 
 @dataclass(frozen=True)
@@ -29,18 +46,18 @@ class TextInstance:
 
 @dataclass(frozen=True)
 class Sample:
-    """One line of a label file.
+    """One line of a label file, or one record of an archive.
 
-    source: ``file:line``, for messages. image_path: absolute.
+    source: ``file:line`` or ``archive:key``, for messages. image_path: an absolute path, or an image in an archive.
     text: recognition label, raw; None for detection. instances: detection labels; empty for a blank page.
     alternatives: further images of the same label; training draws one of all of them at each access.
     """
 
     source: str
-    image_path: Path
+    image_path: ImageFile
     text: str | None = None
     instances: tuple[TextInstance, ...] = ()
-    alternatives: tuple[Path, ...] = ()
+    alternatives: tuple[ImageFile, ...] = ()
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,8 @@ def convert(form: str, labels: Path, images: Path, output: Path, *, crops: bool,
     legible texts in ``output/crops``. Paths in both files are absolute, so that they mix with any ``data_dir``.
 
     form: a key of READERS. labels: LSVT's JSON file, or the folder of text files. images: searched with its subfolders.
-    Raises one DataError with everything that cannot be understood; nothing is written then.
+    Raises one DataError with everything that cannot be understood; nothing is written then. With ``crops`` an image
+    that cannot be read is a DataError too, after ``det.txt`` was written.
     """
     index = ImageIndex(images, skip_missing)
     samples = READERS[form](labels, index)
@@ -77,12 +79,15 @@ def _write_crops(samples: Sequence[Sample], folder: Path) -> list[str]:
     """Label lines of every legible text; its crop is upright, tall ones turned as prediction turns them."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
+    numbers: Counter[str] = Counter()  # a.jpg and a.png share theirs
     for sample in samples:
         legible = [text for text in sample.instances if not text.ignore and text.text.strip()]
         page = read_image(sample.image_path, sample.source) if legible else None
-        for number, text in enumerate(legible):
+        for text in legible:
             assert page is not None
-            path = folder / f"{sample.image_path.stem}_{number}.jpg"
+            stem = sample.image_path.stem
+            path = folder / f"{stem}_{numbers[stem]}.jpg"
+            numbers[stem] += 1
             _, encoded = cv2.imencode(".jpg", _crop(page, text), _QUALITY)
             path.write_bytes(encoded.tobytes())
             lines.append(f"{path}\t{' '.join(text.text.split())}")

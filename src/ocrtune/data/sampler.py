@@ -45,9 +45,7 @@ class PlainPlan:
 
     def batches(self, epoch: int) -> list[list[Draw]]:
         rng = plan_rng(self.seed, epoch)
-        order = self.labels.draw(rng)
-        if self.options.shuffle:
-            order = rng.permutation(order)
+        order = self.labels.order(rng, self.options.shuffle)
         size = self.options.batch_size_per_card
         draws = [Draw(int(index), serial, epoch) for serial, index in enumerate(order)]
         return [draws[i * size : (i + 1) * size] for i in range(len(self))]
@@ -57,6 +55,7 @@ class PlainPlan:
 class WidthBucketPlan:
     """Batches of crops of about equal width: sorted by a slightly noisy width, cut, and put in random order.
 
+    Where every batch has the shares of the files, the n-th widest of one file meets the n-th widest of the others.
     height: pixels of the tensor. width_per_step: pixels per output step of the network; a tensor is never narrower
     than CTC needs for its text.
     """
@@ -73,13 +72,14 @@ class WidthBucketPlan:
 
     def batches(self, epoch: int) -> list[list[Draw]]:
         rng = plan_rng(self.seed, epoch)
-        order = rng.permutation(self.labels.draw(rng))
+        order = self.labels.order(rng)
         size = self.options.batch_size_per_card
         if self.options.drop_last:
             order = order[: len(self) * size]
         widths = self._widths()[order]
         noisy = widths * np.exp(rng.normal(0, _WIDTH_JITTER, len(order)))
         ranks = np.argsort(noisy, kind="stable")
+        ranks = ranks[self.labels.mixed(order[ranks])]
         groups = _cut(ranks, size, rng)
         rng.shuffle(groups)
         plan, serial = [], 0
@@ -123,7 +123,7 @@ class MultiScalePlan:
 
     def batches(self, epoch: int) -> list[list[Draw]]:
         rng = plan_rng(self.seed, epoch)
-        order = rng.permutation(self.labels.draw(rng)).tolist()
+        order = self.labels.order(rng).tolist()
         scales = self._scales()
         draws, start = [], 0
         for i in rng.permutation(len(scales)):

@@ -26,6 +26,7 @@ from ocrtune.training.checkpoint import BEST, LATEST
 from ocrtune.training.data import evaluation_labels
 from ocrtune.training.run_folder import LoadedRun, load_run
 from ocrtune.training.single import single
+from ocrtune.training.tune import measured_with
 
 UNCHECKED, FAILED, REPORT = "unchecked.onnx", "failed.onnx", "export.json"
 GATE_IMAGES = 100
@@ -74,7 +75,7 @@ def export_run(
     loaded = single(load_run(run, "latest" if checkpoint == LATEST else "best"), network)
     preprocess = preprocess_of(loaded.config.eval.dataset.transforms)
     samples = _samples(loaded.config, gate_images)
-    card = _card(loaded, preprocess)
+    card = _card(loaded, preprocess, Path(run))
     _make_folder(output)
     height = preprocess.image_shape[1] if isinstance(preprocess, RecPreprocess) else 64
     unchecked = export_model(loaded.model, card, loaded.charset, output / UNCHECKED, height=height)
@@ -100,9 +101,10 @@ def _samples(config: RunConfig, count: int) -> list[Sample]:
     return spread(evaluation_labels(config).samples, count) if count > 0 else []
 
 
-def _card(run: LoadedRun, preprocess: DetPreprocess | RecPreprocess) -> ModelCard:
+def _card(run: LoadedRun, preprocess: DetPreprocess | RecPreprocess, folder: Path) -> ModelCard:
     task = run.config.architecture.model_type
-    notes = []
+    metrics, note = measured_with(folder, run)
+    notes = [note] if note else []
     if run.charset is not None and needs_space(run.charset):
         notes.append("the dictionary has no space: the file has a last class for it that never fires, for RapidOCR")
     post = run.config.postprocess.options
@@ -111,7 +113,7 @@ def _card(run: LoadedRun, preprocess: DetPreprocess | RecPreprocess) -> ModelCar
         model_name=run.config.global_options.model_name or f"{run.config.architecture.algorithm or 'ocrtune'}_{task}",
         preprocess=preprocess.to_dict(),
         postprocess=post.to_dict() if isinstance(post, DBPostProcess) else {"name": run.config.postprocess.name},
-        metrics=dict(run.score.metrics) if run.score else {},
+        metrics=metrics,
         ocrtune_version=__version__,
         created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         notes=tuple(notes),

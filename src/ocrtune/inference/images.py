@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ocrtune.core.errors import DataError, Problem
-from ocrtune.core.records import Image
+from ocrtune.core.records import Image, ImageFile
 from ocrtune.data.image_file import read_image as _read
 
 EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -36,6 +36,6 @@ def list_images(source: Path, exclude: Path | None = None) -> list[Path]:
     return found
 
 
-def read_image(path: Path) -> Image:
+def read_image(path: ImageFile) -> Image:
     """(H, W, 3) uint8 BGR, turned upright by its EXIF tag; DataError when it cannot be read or decoded."""
     return _read(path, "image")

@@ -78,7 +78,8 @@ def predict(
     with _open_output(output) as stream:
         run = _Run(pipeline, output / PICTURES if options.pictures else None, options.font_path, stream)
         started = time.perf_counter()
-        for path in tqdm(paths, desc="predict", unit="image", disable=len(paths) == 1):
+        # None: no bar where stderr is no terminal
+        for path in tqdm(paths, desc="predict", unit="image", disable=True if len(paths) == 1 else None):
             run.one(path, str(path.relative_to(root).as_posix()))
     return PredictSummary(
         images=len(paths),

@@ -41,6 +41,11 @@ class Score:
     step: int
     epoch: int
 
+    def beats(self, other: Score, main_indicator: str) -> bool:
+        """Whether the main indicator is higher, or equal with fewer wrong characters; else the earlier one stays."""
+        mine, theirs = ((score.metrics[main_indicator], -score.metrics.get("cer", 0.0)) for score in (self, other))
+        return mine > theirs
+
 
 @dataclass
 class Progress:

@@ -40,16 +40,20 @@ def checked_samples(
             say(f"  {line}")
     usable = reports[0].usable()
     if len(usable.files) > 1 or usable.ratios != (1.0,):
-        names = [path.name for path in config.train.dataset.label_file_list]
-        drawn = [f"{n:,} of {of:,} from {name}" for (n, of), name in zip(usable.epoch_counts(), names)]
+        drawn = [f"{n:,} of {of:,} from {name}" for (n, of), name in zip(usable.epoch_counts(), usable.names)]
         say(f"  each epoch draws {', '.join(drawn)}")
+    if usable.per_batch:
+        shares = [
+            f"{n / usable.epoch_size():.1%} from {name}" for (n, _), name in zip(usable.epoch_counts(), usable.names)
+        ]
+        say(f"  each batch has {', '.join(shares)}")
     return usable, reports[1].labels
 
 
 def evaluation_labels(config: RunConfig) -> LabelSet:
     """The ``Eval`` samples of ``config``, those of ``holdout`` included; DataError lists every bad line."""
     labels = config.eval.dataset
-    source = labels if labels.label_file_list else config.train.dataset  # training labels only where holdout needs them
+    source = labels if labels.has_samples else config.train.dataset  # training labels only where holdout needs them
     return read_splits(source, labels, config.architecture.model_type, config.global_options.seed)[1]
 
 

@@ -31,7 +31,7 @@ class DepthwiseConv2d(nn.Conv2d):
         """(N, C, H, W) -> (N, C, H', W')."""
         if not (torch.is_grad_enabled() and self.weight.requires_grad and is_plain_float(x)):
             return super().forward(x)
-        y: Tensor = _Depthwise.apply(x, self.weight, self.stride, self.padding, self.dilation)  # type: ignore[no-untyped-call]  # autograd's
+        y: Tensor = _Depthwise.apply(x, self.weight, self.stride, self.padding, self.dilation)  # type: ignore[no-untyped-call]  # in torch
         return y if self.bias is None else y + self.bias[:, None, None]
 
 

@@ -7,7 +7,7 @@ statistics of BatchNorm included; whole numbers are the tuned ones.
 The rule: of the shares that ``Global.interpolate`` gives, the one with the highest main indicator on the validation set
 wins, of equal ones the smallest. It becomes ``best.safetensors``, also where it scores less than the tuned weights: the
 validation set shows the user's images alone, and the share is asked for to keep the others. It never scores less than
-the base model: then ``best.safetensors`` stays as it was. To let the tuned weights compete, give 1 as a share.
+the base model: then ``best.safetensors`` holds the tuned weights. To let the tuned weights compete, give 1 as a share.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def keep_base(folder: Path, model: nn.Module, charset: Charset | None, came_from
     elif not (came_from / BASE).is_file():
         what = f"{came_from} has no {BASE}: its run was started without it"
         raise ConfigError(Problem("Global.interpolate", what, "start the run anew, or go on without it"))
-    elif not (folder / BASE).exists():
+    elif folder.resolve() != came_from.resolve():
         write_file(folder / BASE, (came_from / BASE).read_bytes())
 
 
@@ -96,6 +96,8 @@ def interpolate_best(
         write_native(folder / BEST, between(base, tuned, share), own)
         say(f"{BEST}: {share:g} of the way from base to tuned; the tuned weights are in {folder / TUNED}")
     elif not kept:
+        if write:
+            write_native(folder / BEST, tuned, metadata)  # an earlier interpolation may be there
         say(f"{BEST} stays the tuned weights: between base and tuned the model reads less than the base")
     return Interpolated(share, Score(metrics, best.step, best.epoch), kept)
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ONE_WISH_S = 2.0  # signals so close together are one: torchrun passes on a Ctrl-C that its processes got already
 
 
 class Interrupt:
     """Inside a ``with`` block the first SIGINT or SIGTERM only makes a note; :meth:`check` raises KeyboardInterrupt.
 
-    A second one interrupts at once. Outside the main thread, where Python allows no handlers, it does nothing.
-    Worker processes that are forked inside the block let the first one pass as well.
+    A second one, two seconds later or more, interrupts at once: whatever is half done then must not be saved.
+    Outside the main thread, where Python allows no handlers, it does nothing. Worker processes that are forked inside
+    the block let the first one pass as well.
     """
 
     def __init__(self) -> None:
         self.requested = False
         self.agreed = False  # several processes: all of them are at the same step and will stop there
+        self.at_once = False  # in the middle of anything
+        self._noted = 0.0  # seconds of the monotonic clock
         self._previous: dict[int, Any] = {}
 
     def check(self) -> None:
@@ -38,6 +43,9 @@ class Interrupt:
         self._previous = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        now = time.monotonic()
+        if not self.requested:
+            self.requested, self._noted = True, now
+        elif now - self._noted >= _ONE_WISH_S:
+            self.at_once = True
             raise KeyboardInterrupt
-        self.requested = True

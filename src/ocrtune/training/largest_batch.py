@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from ocrtune.data.loader import Loader
 from ocrtune.losses.build import build_loss
 from ocrtune.training.batches import images_on, targets_on
 from ocrtune.training.checkpoint import random_state, set_random_state
+from ocrtune.training.free_memory import free_memory
 from ocrtune.training.freeze import train_mode_
 from ocrtune.training.precision import autocast, choose_precision, placed
 
@@ -31,6 +31,7 @@ _MEMORY_SHARE = 0.5  # of a CPU's free memory: gradients of activations and scra
 _UNKNOWN_MEMORY = 4 * 2**30  # bytes, where the system does not say what is free
 _IMAGES = 8  # different samples in the trials, repeated to the size that is tried
 _STATE = 3  # times the size of the parameters: two moments of the optimizer, one moving average
+
 
 Fits = Callable[[int], bool]
 
@@ -58,7 +59,7 @@ def with_largest_batch(
     )
     limit = max(1, min(_MOST, epoch_size // (_STEPS_PER_EPOCH * config.optimizer.gradient_accumulation_steps)))
     random, weights = random_state(), {name: value.detach().clone() for name, value in model.state_dict().items()}
-    fits = by_trying(trial) if device.type == "cuda" else by_counting(trial, free_memory() or _UNKNOWN_MEMORY)
+    fits = by_trying(trial) if device.type == "cuda" else by_counting(trial, _memory_to_use())
     size = largest(fits, limit)
     model.load_state_dict(weights)
     set_random_state(random)
@@ -166,23 +167,10 @@ def saved_bytes(trial: Trial, size: int) -> int:
     return sum(kept.values())
 
 
-def free_memory() -> int | None:
-    """Bytes that this process can still have: what Linux calls available, within the limit of its control group."""
-    found = []
-    if (lines := _read("/proc/meminfo")) is not None:
-        found += [int(line.split()[1]) * 1024 for line in lines.splitlines() if line.startswith("MemAvailable:")]
-    most, used = (_read(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
-    if most is not None and used is not None and most.strip() != "max":
-        found.append(int(most) - int(used))
-    return min(found, default=None)
+def _memory_to_use() -> int:
+    free = free_memory()
+    return _UNKNOWN_MEMORY if free is None else free
 
 
 def _unchanged(value: Tensor) -> Tensor:
     return value
-
-
-def _read(path: str) -> str | None:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return None

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ocrtune.core.records import Batch
 from ocrtune.training.batches import BatchSource
+from ocrtune.training.checkpoint import random_state, set_random_state
 from ocrtune.training.freeze import train_mode_
 from ocrtune.training.step import StepResult, Trainer
 
@@ -32,12 +33,16 @@ class Observer(Protocol):
 def fit(trainer: Trainer, loader: BatchSource, epochs: int, observer: Observer, accumulate: int = 1) -> None:
     """Train until ``epochs`` epochs are done, from wherever ``trainer.progress`` stands, or the observer has enough.
 
+    Inside an epoch, too: what it learnt from already is prepared again, to be left out.
     accumulate: batches that make one step; the last step of an epoch may have fewer.
     """
     train_mode_(trainer.model)
+    per_epoch = steps_per_epoch(loader, accumulate)
     for epoch in range(trainer.progress.epoch, epochs):
         loader.set_epoch(epoch)
-        for batches, waited in grouped(timed(loader), accumulate):
+        steps = grouped(timed(loader), accumulate)
+        leave_out(steps, trainer.progress.step - epoch * per_epoch)
+        for batches, waited in steps:
             observer.stepped(trainer.step(batches), waited)
             if observer.wants_to_stop():
                 return
@@ -50,6 +55,15 @@ def fit(trainer: Trainer, loader: BatchSource, epochs: int, observer: Observer, 
 def steps_per_epoch(loader: BatchSource, accumulate: int) -> int:
     """Steps that :func:`fit` makes of one pass."""
     return -(-len(loader) // accumulate)
+
+
+def leave_out(steps: Iterator[object], count: int) -> None:
+    """Take the first ``count`` of ``steps``; the global random numbers, which an iterator may draw from, stay."""
+    if count > 0:
+        state = random_state()
+        for _ in islice(steps, count):
+            pass
+        set_random_state(state)
 
 
 def grouped(batches: Iterator[tuple[Batch, float]], size: int) -> Iterator[tuple[list[Batch], float]]:

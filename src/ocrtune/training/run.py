@@ -45,7 +45,7 @@ from ocrtune.training.profiling import Profiling
 from ocrtune.training.rep_layers import merge_rep_layers_
 from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
-from ocrtune.training.run_folder import prepare_folder, with_batch_of_resumed
+from ocrtune.training.run_folder import copy_best, prepare_folder, with_batch_of_resumed
 from ocrtune.training.schedule import build_schedule
 from ocrtune.training.snapshots import Snapshots
 from ocrtune.training.start import (
@@ -99,20 +99,25 @@ class Parts:
         )
 
 
-def train(config: RunConfig, *, device: str | None = None, say: Say = print) -> RunResult:
+def train(
+    config: RunConfig, *, device: str | None = None, say: Say = print, after_step: Callable[[], None] | None = None
+) -> RunResult:
     """Fine-tune as ``config`` says and fill ``Global.save_model_dir``; see ``docs/design.md`` for its files.
 
-    device: as PyTorch spells it; None takes a GPU if there is one. say: gets each line meant for the user.
+    device: as PyTorch spells it; None takes a GPU if there is one. say: gets each line meant for the user. after_step:
+    called after every step.
     The base model is evaluated before the first step, and ``best`` starts as the base model.
     Where ``torchrun`` started several processes, all of them must call this; that of rank 0 alone says and writes.
     Raises ConfigError, DataError or WeightsError before training, TrainingError when it cannot go on, and
     KeyboardInterrupt, after saving, when the user stops it.
     """
     with processes_of(device) as processes:
-        return _train_together(config, processes, device, say if processes.is_main else _nothing)
+        return _train_together(config, processes, device, say if processes.is_main else _nothing, after_step)
 
 
-def _train_together(config: RunConfig, processes: Processes, device: str | None, say: Say) -> RunResult:
+def _train_together(
+    config: RunConfig, processes: Processes, device: str | None, say: Say, after_step: Callable[[], None] | None
+) -> RunResult:
     started = time.perf_counter()
     if config.global_options.use_tensorboard:
         require_tensorboard()
@@ -127,7 +132,7 @@ def _train_together(config: RunConfig, processes: Processes, device: str | None,
         Journal(folder / JOURNAL if processes.is_main else Path(os.devnull), mirror) as journal,
     ):
         journal.write("start", settings)
-        _train(parts, journal, limits)
+        _train(parts, journal, limits, after_step)
         between = _interpolate(parts, journal, say)
     seconds = time.perf_counter() - started
     result = RunResult.of(folder, parts.task.main_indicator, parts.trainer.progress, seconds, settings, between)
@@ -192,8 +197,9 @@ def assemble(
     if config.global_options.interpolation_shares:
         processes.decided(partial(keep_base, options.save_model_dir, model, charset, came_from))
     if came_from is not None:
+        processes.decided(partial(copy_best, options.save_model_dir, came_from))
         resume(trainer, came_from, steps)
-        say(f"going on after epoch {trainer.progress.epoch} of {came_from}")
+        say(f"going on after step {trainer.progress.step}, epoch {trainer.progress.epoch}, of {came_from}")
     return Parts(config, charset, trainer, task, train_loader, eval_loader, training.epoch_size(), len(evaluation))
 
 
@@ -246,7 +252,7 @@ def _trainer(
     )
 
 
-def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
+def _train(parts: Parts, journal: Journal, limits: Limits, after_step: Callable[[], None] | None) -> None:
     options = parts.config.global_options
     trainer = parts.trainer
     epochs = options.epochs(parts.steps_per_epoch)
@@ -272,9 +278,8 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             interrupt=interrupt,
             limits=limits,
             profiling=profiling,
-            snapshots=Snapshots(folder, options.save_epoch_step, options.keep_checkpoints)
-            if processes.is_main
-            else None,
+            after_step=after_step,
+            snapshots=_snapshots(parts) if processes.is_main else None,
         )
         if trainer.progress.before is None:
             watch.evaluate_base()
@@ -282,7 +287,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits) -> None:
             with interrupt:
                 fit(trainer, parts.train_loader, epochs, watch, parts.config.optimizer.gradient_accumulation_steps)
         except (KeyboardInterrupt, RuntimeError) as stop:
-            if not interrupt.requested or (processes.world > 1 and not interrupt.agreed):
+            if not interrupt.requested or interrupt.at_once or (processes.world > 1 and not interrupt.agreed):
                 raise
             watch.save_latest()
             processes.gather(None)  # torchrun ends the others, also in the middle of writing, when one has left

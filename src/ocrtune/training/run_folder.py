@@ -24,6 +24,7 @@ from ocrtune.training.checkpoint import (
     load_checkpoint_weights,
     write_file,
 )
+from ocrtune.training.interpolate import TUNED
 from ocrtune.training.registries import all_registries
 from ocrtune.training.start import run_folder_of
 
@@ -61,10 +62,24 @@ def prepare_folder(config: RunConfig, charset: Charset | None) -> RunConfig:
                 use_space_char=charset.use_space_char,
             )
             config = replace(config, global_options=options)
-        save_config(config, folder / CONFIG)
+        save_config(_to_be_repeated(config), folder / CONFIG)
     except OSError as error:
         raise ConfigError(Problem(where, f"cannot write to {folder} ({error.strerror})")) from error
     return config
+
+
+def _to_be_repeated(config: RunConfig) -> RunConfig:
+    """``config`` without what is asked for once: ``Global.profile``."""
+    return replace(config, global_options=replace(config.global_options, profile=None))
+
+
+def copy_best(folder: Path, came_from: Path) -> None:
+    """Where the run in ``came_from`` goes on in another ``folder``: its best weights, which later ones must beat."""
+    if folder.resolve() == came_from.resolve():
+        return
+    for name in (BEST, TUNED):
+        if (came_from / name).is_file():
+            write_file(folder / name, (came_from / name).read_bytes())
 
 
 def with_batch_of_resumed(config: RunConfig) -> RunConfig:

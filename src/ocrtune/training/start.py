@@ -127,8 +127,8 @@ def _first_images(batches: Iterable[Batch], count: int) -> Iterable[Tensor]:
 def resume(trainer: Trainer, folder: Path, steps_per_epoch: int) -> None:
     """Set model, optimiser, average, progress and random numbers to where the run in ``folder`` stopped.
 
-    A run that stopped inside an epoch begins that epoch again. The model must be in the form of the checkpoint, see
-    :func:`resume_form`.
+    A run that stopped inside an epoch goes on inside it, unless its epochs had another number of steps: then it begins
+    that epoch again. The model must be in the form of the checkpoint, see :func:`resume_form`.
     """
     state = load_state(folder, trainer.processes.rank)
     trainer.model.load_state_dict(state["model"])
@@ -136,7 +136,8 @@ def resume(trainer: Trainer, folder: Path, steps_per_epoch: int) -> None:
     if isinstance(trainer.average, WeightAverage) and state["average"] is not None:
         trainer.average.load_state_dict(state["average"])
     trainer.progress = Progress.from_dict(state["progress"])
-    trainer.progress.step = trainer.progress.epoch * steps_per_epoch
+    if state.get("steps_per_epoch") != steps_per_epoch:
+        trainer.progress.step = trainer.progress.epoch * steps_per_epoch
 
 
 def resume_form(model: nn.Module, folder: Path) -> None:

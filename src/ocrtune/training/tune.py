@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,13 +21,14 @@ from ocrtune.core.records import Sample
 from ocrtune.data.loader import build_loader
 from ocrtune.metrics.detection import DetMetric
 from ocrtune.training.batches import images_on
-from ocrtune.training.checkpoint import CONFIG
+from ocrtune.training.checkpoint import CONFIG, write_file
 from ocrtune.training.data import evaluation_labels
 from ocrtune.training.logs import Bar
 from ocrtune.training.precision import choose_device, placed
 from ocrtune.training.run_folder import LoadedRun, load_run
 from ocrtune.training.single import single, with_decoder
 
+TUNING = "tune.json"
 IMAGES = 200
 """Most validation images whose probability maps are kept in memory (2 bytes a pixel)."""
 
@@ -64,7 +66,7 @@ def tune_run(
 ) -> Tuning:
     """Search the settings of ``PostProcess`` on the run's validation images and write the best into its config.yml.
 
-    Of a distilled run the network of ``Metric.key`` is measured.
+    Of a distilled run the network of ``Metric.key`` is measured. What was measured goes into ``tune.json``.
 
     ``eval`` and ``export`` of the run use them from then on. The network runs once per image. Few images mean a choice
     that fits them by chance: say() warns below 50. Raises ConfigError for a recognition run.
@@ -82,7 +84,34 @@ def tune_run(
     if tuning.after != tuning.before:
         chosen = Component(run.config.postprocess.name, tuning.after, tuning.after.to_dict())
         save_config(with_decoder(whole.config, chosen), folder / CONFIG)
+        step = run.score.step if run.score is not None else None
+        content = {
+            "step": step,
+            "images": tuning.images,
+            "settings": tuning.after.to_dict(),
+            "metrics": tuning.metrics_after,
+            "before": {"settings": tuning.before.to_dict(), "metrics": tuning.metrics_before},
+        }
+        write_file(folder / TUNING, (json.dumps(content, indent=1) + "\n").encode())
     return tuning
+
+
+def measured_with(folder: Path, run: LoadedRun) -> tuple[dict[str, float], str]:
+    """The metrics of ``run``, of a run folder, with the settings that its config has now; and a note about them.
+
+    Those that training stored were measured before :func:`tune_run` changed the settings. Where it did: its own, if
+    they are of these weights, else none.
+    """
+    stored = dict(run.score.metrics) if run.score is not None else {}
+    options = run.config.postprocess.options
+    if not isinstance(options, DBPostProcess) or not (folder / TUNING).is_file():
+        return stored, ""
+    found = json.loads((folder / TUNING).read_text(encoding="utf-8"))
+    if found["settings"] != options.to_dict():
+        return stored, ""
+    if run.score is not None and found["step"] == run.score.step:
+        return found["metrics"], f"the metrics are those of 'ocrtune tune' on {found['images']} validation images"
+    return {}, "no metrics: these weights were not measured with the settings that 'ocrtune tune' chose"
 
 
 def search(pages: Sequence[Page], start: DBPostProcess) -> Tuning:

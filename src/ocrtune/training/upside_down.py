@@ -7,7 +7,7 @@ to confuse 6 and 9, so the share is 0 there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ocrtune.codec.ctc import CTCCodec
 from ocrtune.codec.image import DetPreprocess, RecPreprocess
 from ocrtune.config.architecture_schema import Distillation
+from ocrtune.config.component import Component
 from ocrtune.config.schema import RunConfig
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import ConfigError, Problem
@@ -28,7 +29,6 @@ from ocrtune.training.run_folder import saved_config
 from ocrtune.training.start import run_folder_of
 from ocrtune.training.tasks.recognition import read_texts
 
-TURNED_PROB = 0.3  # what auto becomes where lines are upside down
 _LINES = 256  # training lines that are looked at
 _LEAST_READ = 20  # lines that the base model must be able to read for its word to count
 _LEAST_SHARE = 0.03  # of them upside down; a model also reads upright lines better turned now and then, by chance
@@ -43,15 +43,14 @@ class Orientation:
     turned: int
 
     @property
-    def prob(self) -> float:
-        """The share of crops to turn in training."""
-        return TURNED_PROB if self.read >= _LEAST_READ and self.turned >= _LEAST_SHARE * self.read else 0.0
+    def mixed(self) -> bool:
+        """Whether so many are upside down that the model should learn to read them."""
+        return self.read >= _LEAST_READ and self.turned >= _LEAST_SHARE * self.read
 
     def __str__(self) -> str:
         if self.read < _LEAST_READ:
-            return f"the base model reads only {self.read} of {self.lines} lines: crops are not turned"
-        share = f"{self.turned / self.read:.1%} of {self.read} lines that the base model can read are upside down"
-        return f"{share}: {f'{self.prob:.0%} of the crops are turned' if self.prob else 'crops are not turned'}"
+            return f"the base model reads only {self.read} of {self.lines} lines"
+        return f"{self.turned / self.read:.1%} of {self.read} lines that the base model can read are upside down"
 
 
 def decide_turns(config: RunConfig, measure: Callable[[], Orientation], say: Callable[[str], None]) -> RunConfig:
@@ -69,19 +68,24 @@ def decide_turns(config: RunConfig, measure: Callable[[], Orientation], say: Cal
         raise ConfigError(Problem("RandomRotate180.prob", "'auto' asks one network, here are several", "give a number"))
     checkpoints = config.global_options.checkpoints
     if checkpoints is not None:
-        prob = _saved_prob(saved_config(run_folder_of(checkpoints)))
+        saved = _saved_prob(saved_config(run_folder_of(checkpoints)))
+        probs = dict.fromkeys(undecided, saved)
     else:
         orientation = measure()
-        say(f"upside down: {orientation}")
-        prob = orientation.prob
-    decided = [
-        replace(component, options=replace(component.options, prob=prob), raw={**component.raw, "prob": prob})
-        if i in undecided
-        else component
-        for i, component in enumerate(transforms)
-    ]
-    dataset = replace(config.train.dataset, transforms=tuple(decided))
+        probs = {i: transforms[i].options.auto_prob if orientation.mixed else 0.0 for i in undecided}
+        turned = max(probs.values())
+        say(f"upside down: {orientation}: {f'{turned:.0%} of the crops are' if turned else 'crops are not'} turned")
+    dataset = replace(config.train.dataset, transforms=tuple(_decided(transforms, probs)))
     return replace(config, train=replace(config.train, dataset=dataset))
+
+
+def _decided(transforms: Sequence[Component], probs: Mapping[int, float]) -> Iterator[Component]:
+    for i, component in enumerate(transforms):
+        if i in probs:
+            options, raw = replace(component.options, prob=probs[i]), {**component.raw, "prob": probs[i]}
+            yield replace(component, options=options, raw=raw)
+        else:
+            yield component
 
 
 def _saved_prob(saved: RunConfig) -> float:

@@ -55,7 +55,7 @@ class Watch:
     """Observes :func:`ocrtune.training.loop.fit`.
 
     measure: evaluates the trainer's model as it is. main_indicator: which of the metrics picks the best.
-    steps: of the whole run. print_every: steps between two lines of the journal.
+    steps: of the whole run. print_every: steps between two lines of the journal. after_step: called after each step.
     """
 
     trainer: Trainer
@@ -73,6 +73,7 @@ class Watch:
     limits: Limits = field(default_factory=Limits)
     profiling: Profiling | None = None
     snapshots: Snapshots | None = None
+    after_step: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self._meter = Meter()
@@ -89,6 +90,8 @@ class Watch:
     def stepped(self, result: StepResult, waited: float) -> None:
         """Log one step; evaluate when the plan says so."""
         progress = self.trainer.progress
+        if self.after_step is not None:
+            self.after_step()
         if self.profiling is not None:
             self.profiling.stepped()
         if result.pieces > self._pieces:
@@ -109,7 +112,7 @@ class Watch:
 
     def epoch_ended(self) -> None:
         """Evaluate, unless the plan goes by steps and training goes on; save what is needed to go on."""
-        if self.plan.every is None or self.trainer.progress.epoch >= self.epochs:
+        if (self.plan.every is None or self.trainer.progress.epoch >= self.epochs) and not self._is_evaluated():
             self._evaluate_and_tell()
         self.save_latest()
         if self.snapshots is not None:
@@ -121,7 +124,7 @@ class Watch:
         ended = progress.step >= self.steps
         reason = "" if ended else self._processes.decided(self._limit)
         if reason:
-            if not progress.history or progress.history[-1].step != progress.step:
+            if not self._is_evaluated():
                 self._evaluate_and_tell()
             self.save_latest()
             self.journal.write("stop", {"step": progress.step, "reason": reason})
@@ -152,10 +155,16 @@ class Watch:
                 "optimizer": self.trainer.optimizer.state_dict(),
                 "average": average.state_dict() if average is not None else None,
                 "progress": progress.to_dict(),
+                "steps_per_epoch": self.steps // self.epochs,
                 **({"random_of_others": others} if others else {}),
             },
         )
         self._meter.pause(time.perf_counter() - started)
+
+    def _is_evaluated(self) -> bool:
+        """Whether the model was evaluated after the present step, perhaps before the run was resumed."""
+        progress = self.trainer.progress
+        return bool(progress.history) and progress.history[-1].step == progress.step
 
     def _evaluate_and_tell(self) -> None:
         score = self._evaluate()
@@ -171,7 +180,7 @@ class Watch:
             score = Score(metrics, progress.step, epoch)
             progress.history.append(score)
             best = progress.best
-            if best is None or metrics[self.main_indicator] >= best.metrics[self.main_indicator]:
+            if best is None or score.beats(best, self.main_indicator):
                 progress.best = score
                 if self._processes.is_main:
                     save_weights(self.folder / BEST, self.trainer.model, self.charset, score)

@@ -92,13 +92,13 @@ class CatalogueEntry:
         return self._inside(self.dictionary_file) if self.dictionary_file else None
 
     def read_dictionary(self) -> Charset | None:
-        """The dictionary in ``dictionary_file``, None without one."""
+        """The dictionary in ``dictionary_file``, None without one; without notices, as it is not the user's file."""
         path = self.dictionary_path()
         if path is None:
             return None
-        if self.dictionary_layout == "lines":
-            return Charset.from_file(path, self.use_space_char)
         lines = Charset.from_file(path).lines
+        if self.dictionary_layout == "lines":
+            return Charset.from_lines(lines, self.use_space_char, str(path))
         if self.dictionary_layout == "classes":
             return Charset.from_lines(lines[1:-1], True, str(path))
         return Charset.from_lines((*lines, " "), self.use_space_char, str(path))

@@ -51,6 +51,28 @@ def test_the_gpu_script_runs_on_a_cpu(peers: None, capsys: pytest.CaptureFixture
     assert "disk, 0 workers" in output
 
 
+def test_a_batch_in_pieces_is_not_measured(peers: None) -> None:
+    measure = runpy.run_path(str(BENCHMARKS / "gpu_training.py"))["images_per_second"]
+
+    class Halved:
+        device = torch.device("cpu")
+        pieces = 1
+
+        def step(self, batches: object) -> None:
+            self.pieces = 2
+
+    with pytest.raises(torch.OutOfMemoryError, match="2 pieces"):
+        measure(Halved(), iter([[0]] * 5), 2)
+
+
+def test_the_configs_are_those_of_the_checkout_where_none_are_kept(peers: None, tmp_path: Path) -> None:
+    from peers.cases import paddleocr_configs
+
+    assert paddleocr_configs(tmp_path, tmp_path / "PaddleOCR") == tmp_path / "PaddleOCR" / "configs"
+    (tmp_path / "paddleocr-configs").mkdir()
+    assert paddleocr_configs(tmp_path, tmp_path / "PaddleOCR") == tmp_path / "paddleocr-configs"
+
+
 def test_an_unknown_case_is_named(peers: None) -> None:
     chosen = runpy.run_path(str(BENCHMARKS / "bench_train.py"))["chosen"]
     with pytest.raises(SystemExit, match="det-v3"):

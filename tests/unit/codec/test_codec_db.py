@@ -1,6 +1,7 @@
 import json
 
 import cv2
+import numba
 import numpy as np
 import pytest
 import shapely
@@ -99,7 +100,6 @@ def test_flags_must_match():
 
 @pytest.mark.parametrize("corners", [4, 7])
 def test_numba_and_numpy_draw_the_same_border(corners):
-    numba = pytest.importorskip("numba")
     compiled = numba.njit(border.raise_with_loops)
     rng = np.random.default_rng(corners)
     for _ in range(5):

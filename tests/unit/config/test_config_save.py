@@ -45,3 +45,19 @@ def test_label_files_of_a_saved_config_can_be_replaced(tmp_path: Path) -> None:
     overrides = [f"{section}.dataset.label_file_list={files}" for section in ("Train", "Eval")]
     changed = load_config(tmp_path / "config.yml", overrides, toy_registries()).config
     assert changed.train.dataset.ratio_list == changed.eval.dataset.ratio_list == (1.0, 1.0)
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config(write_toy(tmp_path), registries=toy_registries()).config
+    path = tmp_path / "config.yml"
+    save_config(config, path)
+    before = path.read_bytes()
+    changed = dataclasses.replace(config, global_options=dataclasses.replace(config.global_options, epoch_num=77))
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ocrtune.core.files.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_config(changed, path)
+    assert path.read_bytes() == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -46,8 +47,7 @@ class CropOptions:
 def toy_registries() -> Registries:
     """One backbone, one head, one transform; the other kinds are left unchecked."""
     package = "toy_components"
-    # a module with a path is a package; mypy knows no __path__ of plain modules
-    sys.modules.setdefault(package, type(sys)(package)).__path__ = []  # type: ignore[attr-defined]
+    vars(sys.modules.setdefault(package, ModuleType(package)))["__path__"] = []  # a module with a path is a package
     backbones: Registry[Any] = Registry("backbone", package)
     backbones.register("TinyNet", BackboneOptions)(lambda options: options)
     heads: Registry[Any] = Registry("head", package)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ocrtune.config.component import Component
@@ -26,11 +28,10 @@ def components(*steps: tuple[str, dict[str, object]]) -> list[Component]:
     return result
 
 
-def section(raw: dict[str, object], steps: list[Component]) -> DataOptions:
+def section(raw: dict[str, Any], steps: list[Component]) -> DataOptions:
     """A Train or Eval section."""
     findings = Findings()
-    # the callers give a mapping there; declared is object
-    dataset = {**raw.pop("dataset"), "transforms": steps}  # type: ignore[dict-item]
+    dataset = {**raw.pop("dataset"), "transforms": steps}
     options = DataOptions.parse({**raw, "dataset": dataset}, "Train", findings)
     assert options is not None, findings.problems
     return options

@@ -81,6 +81,7 @@ def test_lsvt(images: Path, tmp_path: Path) -> None:
             "10.25,20.5,70,20,70,40,10,40,a,b\n10,20,70,20,70,40,10,40,###\n",
             [("a,b", False), ("###", True)],
         ),
+        ("mtwi", "", "10,20,70,20,70,40,10,40,a\u2028b\n", [("a\u2028b", False)]),
         ("icdar2015", "gt_", "10,20,70,20,70,40,10,40,Joint\r\n", [("Joint", False)]),
     ],
 )
@@ -94,7 +95,7 @@ def test_text_files(
     assert blank.instances == ()
     assert (done.pages, done.texts, done.lines) == (2, len(texts), 0)
     assert not (tmp_path / "out" / "rec.txt").exists()
-    if form == "mtwi":
+    if "10.25" in lines:
         np.testing.assert_array_equal(first.instances[0].polygon[0], [10.25, 20.5])
 
 
@@ -150,6 +151,34 @@ def test_two_images_of_one_name(images: Path, tmp_path: Path) -> None:
     (images / "part_1" / "gt_1.jpg").write_bytes((images / "part_0" / "gt_1.jpg").read_bytes())
     with pytest.raises(DataError, match="2 images are called gt_1"):
         convert("lsvt", write_lsvt(tmp_path), images, tmp_path / "out", crops=False, skip_missing=False)
+
+
+def test_points_that_run_counter_clockwise_give_no_mirror_image(images: Path, tmp_path: Path) -> None:
+    page = images / "part_0" / "gt_1.jpg"
+    pixels = cv2.imread(str(page))
+    pixels[20:40, 10:20] = (255, 0, 0)  # the line begins with blue
+    cv2.imwrite(str(page), pixels)
+    labels = write_text_files(tmp_path, "10,20,10,40,70,40,70,20,text\n")
+    convert("mtwi", labels, images, tmp_path / "out", crops=True, skip_missing=False)
+    [line] = paddle_rec.read_labels(tmp_path / "out" / "rec.txt", Path("elsewhere"))
+    crop = cv2.imread(str(line.image_path))
+    assert crop.shape == (20, 60, 3)
+    assert crop[4:-4, 2:7, 0].mean() > 200 > 50 > crop[4:-4, 15:, 0].mean()
+    [first, _] = paddle_det.read_labels(tmp_path / "out" / "det.txt", Path("elsewhere"))
+    np.testing.assert_array_equal(first.instances[0].polygon, [[10, 20], [70, 20], [70, 40], [10, 40]])
+
+
+def test_crops_of_images_that_differ_in_their_suffix_do_not_overwrite_each_other(images: Path, tmp_path: Path) -> None:
+    page = cv2.imread(str(images / "part_0" / "gt_1.jpg"))
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    cv2.imwrite(str(images / "gt_1.png"), page)
+    for name in ("gt_1.jpg", "gt_1.png"):
+        (labels / f"{name}.txt").write_text(f"10,20,70,20,70,40,10,40,{name}\n")
+    convert("mtwi", labels, images, tmp_path / "out", crops=True, skip_missing=False)
+    lines = paddle_rec.read_labels(tmp_path / "out" / "rec.txt", Path("elsewhere"))
+    assert [line.text for line in lines] == ["gt_1.jpg", "gt_1.png"]
+    assert len({line.image_path for line in lines}) == 2
 
 
 def test_the_command_line_offers_every_format(capsys: pytest.CaptureFixture[str]) -> None:

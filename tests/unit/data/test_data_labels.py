@@ -12,7 +12,8 @@ from ocrtune.config.data_schema import DatasetOptions
 from ocrtune.core.errors import ConfigError, DataError
 from ocrtune.core.records import Sample
 from ocrtune.data.holdout import split_holdout
-from ocrtune.data.labels import LabelSet, ratios_of_mix, read_label_set, read_splits
+from ocrtune.data.labels import LabelSet, read_label_set, read_splits
+from ocrtune.data.mixing import ratios_of_mix
 
 
 def numbered(*counts: int) -> list[list[Sample]]:

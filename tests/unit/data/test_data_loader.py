@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,10 +41,9 @@ REC_STEPS = (
 RESIZE = ("RecResizeImg", {"image_shape": [3, 32, 160]})
 
 
-def options(path: Path, *steps: tuple[str, dict[str, object]], **rest: object) -> DataOptions:
-    # the callers give mappings for loader and dataset; declared is object
-    loader = {"batch_size_per_card": 4, "num_workers": 0, "shuffle": True, **rest.pop("loader", {})}  # type: ignore[dict-item]
-    dataset = {"data_dir": str(path.parent), "label_file_list": str(path), **rest.pop("dataset", {})}  # type: ignore[dict-item]
+def options(path: Path, *steps: tuple[str, dict[str, object]], **rest: Any) -> DataOptions:
+    loader = {"batch_size_per_card": 4, "num_workers": 0, "shuffle": True, **rest.pop("loader", {})}
+    dataset = {"data_dir": str(path.parent), "label_file_list": str(path), **rest.pop("dataset", {})}
     return section({"dataset": dataset, "loader": loader, **rest}, components(*steps))
 
 

@@ -10,7 +10,7 @@ import pytest
 from meters.dataset import Split, write_split
 from meters.display import draw_make
 from meters.photo import HEIGHT, WIDTH, draw_photo
-from meters.readings import QUANTITIES, reading
+from meters.readings import QUANTITIES, Quantity, reading
 from meters.segments import LIT, Shape, fill, layout
 
 from ocrtune.data.formats import paddle_det, paddle_rec
@@ -73,7 +73,7 @@ def test_a_decimal_point_takes_no_place() -> None:
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda quantity: f"{quantity.title} {quantity.unit}")
-def test_readings_fit_their_display_and_range(quantity) -> None:  # type: ignore[no-untyped-def]
+def test_readings_fit_their_display_and_range(quantity: Quantity) -> None:
     rng = np.random.default_rng(0)
     for _ in range(100):
         text = reading(rng, quantity)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import rapidocr
 import torch
 import yaml
 from small_runs import det_run, rec_run
@@ -87,7 +88,6 @@ def test_inference_yml_says_the_same_as_the_model_card(exported_rec, exported_de
 
 
 def test_rapidocr_reads_the_exported_recogniser_as_we_do(exported_rec, rec):
-    rapidocr = pytest.importorskip("rapidocr", reason="the runtime that is compared")
     folder, _ = exported_rec
     params = yaml.safe_load((folder / "rapidocr.yaml").read_text(encoding="utf-8"))
     params |= {"Global.text_score": 0.0, "Global.log_level": "error"}
@@ -101,7 +101,6 @@ def test_rapidocr_reads_the_exported_recogniser_as_we_do(exported_rec, rec):
 
 
 def test_rapidocr_gives_the_exported_detectors_map(exported_det, det):
-    rapidocr = pytest.importorskip("rapidocr", reason="the runtime that is compared")
     folder, _ = exported_det
     params = yaml.safe_load((folder / "rapidocr.yaml").read_text(encoding="utf-8"))
     engine = rapidocr.RapidOCR(params={**params, "Global.log_level": "error"})._load_det_model()

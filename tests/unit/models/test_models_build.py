@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
+import rapidocr
 import torch
 from models_architectures import (
     HEIGHTS,
@@ -45,8 +47,6 @@ def test_parameter_counts_are_paddleocrs() -> None:
 
 @pytest.mark.parametrize(("chosen", "kind"), [(V6_DET, "det"), (V6_REC, "rec")])
 def test_folded_v6_has_as_many_parameters_as_the_released_file(chosen, kind) -> None:
-    onnx = pytest.importorskip("onnx")
-    rapidocr = pytest.importorskip("rapidocr")
     released = onnx.load(Path(rapidocr.__file__).parent / "models" / f"PP-OCRv6_{kind}_small.onnx")
     model = fold_(build_model(chosen, charset(V6_CLASSES - 1)), "release")
     statistics = sum(

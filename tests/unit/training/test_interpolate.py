@@ -87,6 +87,25 @@ def test_interpolating_again_starts_from_the_tuned_weights(tmp_path: Path) -> No
     assert (run.stored(BEST), run.stored(TUNED)) == (0.25, 1.0)
 
 
+def test_interpolating_again_in_vain_leaves_the_tuned_weights(tmp_path: Path) -> None:
+    run = Folder(tmp_path)
+    run.interpolate({0.5: 0.625})
+    assert not run.interpolate({0.25: 0.375}).kept
+    assert run.stored(BEST) == 1.0
+    assert load_checkpoint_weights(Scale(), tmp_path / BEST) == Score({"acc": 0.75}, 20, 2)
+
+
+def test_a_run_that_goes_on_elsewhere_brings_its_own_base(tmp_path: Path) -> None:
+    ours, other = tmp_path / "ours", tmp_path / "other"
+    for folder, weight in ((ours, 0.25), (other, 8.0)):
+        folder.mkdir()
+        keep_base(folder, Scale(weight), None, None)
+    keep_base(other, Scale(3.0), None, ours)
+    assert (other / BASE).read_bytes() == (ours / BASE).read_bytes()
+    keep_base(ours, Scale(3.0), None, ours)
+    assert read_native(ours / BASE)[0]["weight"] == 0.25
+
+
 def test_nothing_is_interpolated_where_the_base_was_best(tmp_path: Path) -> None:
     run = Folder(tmp_path)
     run.progress.best = run.progress.before
@@ -94,8 +113,11 @@ def test_nothing_is_interpolated_where_the_base_was_best(tmp_path: Path) -> None
     assert not (tmp_path / TUNED).exists()
 
 
-def test_a_run_interpolates_and_says_so_in_table_and_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_interpolates_and_says_so_in_table_and_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.set_num_threads(1)
+    monkeypatch.setattr(Score, "beats", lambda self, other, indicator: True)  # so few steps improve nothing
     config = tmp_path / "config.yml"
     save_config(rec_config(tmp_path, 3, "Global.pretrained_model="), config)
     assert main(["train", "-c", str(config), "--device", "cpu", "--interpolate", "0.9", "1"]) == 0

@@ -11,7 +11,7 @@ from tiny_runs import rec_config
 from tiny_training import CPU, Scale, SquaredError
 
 from ocrtune.core.errors import ConfigError
-from ocrtune.training import largest_batch
+from ocrtune.training import free_memory, largest_batch
 from ocrtune.training.checkpoint import BEST, LATEST
 from ocrtune.training.largest_batch import Trial, by_counting, by_trying, largest, repeated, saved_bytes, sizes
 from ocrtune.training.run import assemble, train
@@ -100,6 +100,29 @@ def test_too_little_memory_is_respected(tmp_path: Path, monkeypatch: pytest.Monk
     assert parts.config.train.loader.batch_size_per_card == 1
     assert any(line.startswith("batch: 1 samples, the most that fits") for line in said)
     assert not (tmp_path / "run" / BEST).exists()
+
+
+GROUP = {
+    "/sys/fs/cgroup/memory.max": "1000\n",
+    "/sys/fs/cgroup/memory.current": "900\n",
+    "/sys/fs/cgroup/memory.stat": "anon 300\nfile 590\ninactive_file 550\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (GROUP, 650),
+        ({**GROUP, "/sys/fs/cgroup/memory.current": "1600\n"}, 0),
+        ({"/proc/meminfo": "MemTotal: 9 kB\nMemAvailable: 2 kB\n", "/sys/fs/cgroup/memory.max": "max\n"}, 2048),
+        ({}, None),
+    ],
+)
+def test_cached_files_count_as_free(
+    files: dict[str, str], expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(free_memory, "_read", files.get)
+    assert free_memory.free_memory() == expected
 
 
 @pytest.mark.parametrize(

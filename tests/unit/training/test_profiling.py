@@ -126,6 +126,7 @@ def test_a_profiled_run_stops_evaluated_and_saved(tmp_path: Path, capsys: pytest
     assert main(["train", "-c", str(config), "--device", "cpu", "--profile", "2"]) == 0
     assert {TRACE, TABLE, BEST, LATEST, STATE, "result.json"} <= {path.name for path in run.iterdir()}
     assert recorded_steps(run / TRACE) == 2
+    assert "profile: 2" not in (run / "config.yml").read_text()  # whoever trains from it does not profile again
     said = capsys.readouterr().out
     assert "stopped at step 7 of 15: Global.profile: 2 steps are recorded" in said
     assert [score["step"] for score in json.loads((run / "result.json").read_text())["history"]] == [0, 7]

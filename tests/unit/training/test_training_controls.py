@@ -140,6 +140,15 @@ def progress(best_step: int, *steps: int) -> Progress:
     return Progress(step=steps[-1], best=next(s for s in history if s.step == best_step), history=history)
 
 
+def test_a_tie_goes_to_fewer_wrong_characters_else_to_the_earlier() -> None:
+    base = Score({"accuracy": 0.5, "cer": 0.2}, 0, 0)
+    assert Score({"accuracy": 0.6, "cer": 0.9}, 1, 1).beats(base, "accuracy")
+    assert not Score({"accuracy": 0.5, "cer": 0.2}, 1, 1).beats(base, "accuracy")
+    assert not Score({"accuracy": 0.5, "cer": 0.3}, 1, 1).beats(base, "accuracy")
+    assert Score({"accuracy": 0.5, "cer": 0.1}, 1, 1).beats(base, "accuracy")
+    assert not Score({"hmean": 0.7}, 1, 1).beats(Score({"hmean": 0.7}, 0, 0), "hmean")
+
+
 def test_early_stop_counts_evaluations_since_the_best() -> None:
     patient = Limits(early_stop=2)
     assert patient.reached(progress(0, 0, 10)) == ""

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,11 @@ from ocrtune.training.ema import WeightAverage, decay_at
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.interrupt import Interrupt
 from ocrtune.training.logs import Bar, Journal, Meter, duration
-from ocrtune.training.loop import fit
+from ocrtune.training.loop import fit, leave_out
 from ocrtune.training.optim import build_optimizer
 from ocrtune.training.precision import autocast, choose_precision, has_native_bfloat16
 from ocrtune.training.result import RunResult
+from ocrtune.training.start import resume
 from ocrtune.training.watch import EvaluationPlan
 
 CPU = torch.device("cpu")
@@ -247,15 +249,22 @@ def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_interrupt_waits_for_the_check_and_the_second_does_not() -> None:
+def test_interrupt_waits_for_the_check_and_a_later_second_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("ocrtune.training.interrupt.time.monotonic", lambda: now)
     before = signal.getsignal(signal.SIGINT)
     with Interrupt() as interrupt:
         interrupt.check()
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             interrupt.check()
+        now += 1.9
+        signal.raise_signal(signal.SIGTERM)  # as torchrun repeats it
+        assert not interrupt.at_once
+        now += 0.1
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+        assert interrupt.at_once
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -282,3 +291,33 @@ def test_result_table_says_what_changed_and_when_nothing_beat_the_base(tmp_path:
     assert json.loads(same.save().read_text())["history"][1]["metrics"]["hmean"] == 0.75
     with pytest.raises(ValueError, match="never evaluated"):
         RunResult.of(tmp_path, "hmean", Progress(), 1.0, {})
+
+
+def test_steps_are_left_out_without_touching_the_random_numbers() -> None:
+    def steps() -> Iterator[int]:
+        torch.rand(3)  # as PyTorch's loader does when it starts
+        yield from range(5)
+
+    before, subject = torch.get_rng_state(), steps()
+    leave_out(subject, 2)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert list(subject) == [2, 3, 4]
+    untouched = steps()
+    leave_out(untouched, 0)
+    assert list(untouched) == [0, 1, 2, 3, 4]
+
+
+def test_a_run_whose_epochs_changed_begins_its_epoch_again(tmp_path: Path) -> None:
+    subject = trainer(Scale())
+    state = {
+        "model": subject.model.state_dict(),
+        "optimizer": subject.optimizer.state_dict(),
+        "average": None,
+        "progress": Progress(step=7, epoch=1).to_dict(),
+        "steps_per_epoch": 5,
+    }
+    save_state(tmp_path, state)
+    resume(subject, tmp_path, 5)
+    assert subject.progress.step == 7
+    resume(subject, tmp_path, 4)
+    assert subject.progress.step == 4

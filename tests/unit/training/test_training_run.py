@@ -11,8 +11,8 @@ from tiny_runs import det_config, rec_config
 
 from ocrtune.core.errors import ConfigError, WeightsError
 from ocrtune.models.fold import fold_
-from ocrtune.training.checkpoint import BEST, LATEST, STATE, save_weights
-from ocrtune.training.run import evaluate_config, train
+from ocrtune.training.checkpoint import BEST, LATEST, STATE, load_state, save_weights
+from ocrtune.training.run import assemble, evaluate_config, train
 from ocrtune.training.run_folder import load_run
 from ocrtune.training.step import Trainer
 from ocrtune.weights.native import read_native
@@ -21,6 +21,9 @@ from ocrtune.weights.native import read_native
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+AVERAGED = ("Global.use_ema=true", "Global.ema_decay=0.9")
 
 
 def silent(line: str) -> None:
@@ -88,28 +91,63 @@ def test_the_number_of_workers_does_not_change_the_run(tmp_path: Path) -> None:
     assert all(np.array_equal(a[name], b[name]) for name in a)
 
 
-def test_ctrl_c_saves_and_the_run_goes_on_with_the_epoch_it_was_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stop", [7, 10, 12])
+def test_ctrl_c_saves_and_the_run_goes_on_to_the_weights_of_the_uninterrupted_run(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Three epochs of five steps; the signal comes before step number ``stop``, the run stops after it."""
+    train(rec_config(tmp_path, 3, *AVERAGED, run="whole"), say=silent)
     steps = 0
     original = Trainer.step
 
     def step_and_stop(trainer: Trainer, batch: object) -> object:
         nonlocal steps
         steps += 1
-        if steps == 7:  # in the second epoch, which has steps 6 to 10
+        if steps == stop:
             signal.raise_signal(signal.SIGINT)
         return original(trainer, batch)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Trainer, "step", step_and_stop)
     with pytest.raises(KeyboardInterrupt):
-        train(rec_config(tmp_path, 2, run="halves"), say=silent)
-    assert (tmp_path / "halves" / STATE).exists()
+        train(rec_config(tmp_path, 3, *AVERAGED, run="halves"), say=silent)
+    assert load_state(tmp_path / "halves")["progress"]["step"] == stop
     monkeypatch.setattr(Trainer, "step", original)
-    config = rec_config(tmp_path, 2, f"Global.checkpoints={tmp_path / 'halves'}", run="halves")
+    torch.manual_seed(99)
+    config = rec_config(tmp_path, 3, *AVERAGED, f"Global.checkpoints={tmp_path / 'halves'}", run="halves")
     result = train(config, say=silent)
-    assert [score.step for score in result.history] == [0, 5, 10]
-    assert result.steps == 10
+    assert [score.step for score in result.history] == [0, 5, 10, 15]
+    assert result.steps == 15
+    whole, halves = weights(tmp_path / "whole" / LATEST), weights(tmp_path / "halves" / LATEST)
+    assert all(np.array_equal(whole[name], halves[name]) for name in whole)
+
+
+def test_a_run_that_goes_on_in_another_folder_brings_its_best_weights(tmp_path: Path) -> None:
+    train(rec_config(tmp_path, 1, run="a"), say=silent)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / BEST).write_bytes(b"of a run that was killed here before its first checkpoint")
+    assemble(rec_config(tmp_path, 2, f"Global.checkpoints={tmp_path / 'a'}", run="b"), say=silent)
+    assert (tmp_path / "b" / BEST).read_bytes() == (tmp_path / "a" / BEST).read_bytes()
+
+
+def test_what_a_second_signal_interrupts_is_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten steps; in the middle of the seventh the user has pressed Ctrl-C again."""
+    original = Trainer.step
+    monkeypatch.setattr("ocrtune.training.interrupt._ONE_WISH_S", 0.0)
+
+    def half_a_step(trainer: Trainer, batch: object) -> object:
+        if trainer.progress.step == 7:
+            signal.raise_signal(signal.SIGINT)
+            with torch.no_grad():
+                next(trainer.model.parameters()).fill_(float("nan"))
+            signal.raise_signal(signal.SIGINT)
+        return original(trainer, batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "step", half_a_step)
+    with pytest.raises(KeyboardInterrupt):
+        train(rec_config(tmp_path, 2), say=silent)
+    state = load_state(tmp_path / "run")
+    assert state["progress"]["step"] == 5
+    assert all(bool(value.isfinite().all()) for value in state["model"].values())
 
 
 def test_resuming_at_an_epochs_end_repeats_the_uninterrupted_run(

@@ -11,9 +11,10 @@ from ocrtune.codec.db import DBPostProcess, encode_maps
 from ocrtune.codec.image import Scale
 from ocrtune.core.errors import ConfigError
 from ocrtune.core.records import Sample, TextInstance
+from ocrtune.export.run import export_run
 from ocrtune.training.run import train
 from ocrtune.training.run_folder import load_run
-from ocrtune.training.tune import GRID, Page, measure, search, tune_run
+from ocrtune.training.tune import GRID, Page, Tuning, measure, measured_with, search, tune_run
 
 SIDE = 160
 
@@ -64,3 +65,27 @@ def test_recognition_has_nothing_to_tune(tmp_path: Path) -> None:
     folder = train(rec_config(tmp_path, 1), say=lambda line: None).folder
     with pytest.raises(ConfigError, match="recognition run has no thresholds"):
         tune_run(folder)
+
+
+def test_stored_metrics_are_not_passed_on_for_settings_that_they_were_not_measured_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = train(det_config(tmp_path, 1), say=lambda line: None).folder
+    run = load_run(folder)
+    assert run.score is not None
+    assert measured_with(folder, run) == (run.score.metrics, "")
+
+    def found(pages: list[Page], start: DBPostProcess) -> Tuning:
+        return Tuning(4, 9, start, dataclasses.replace(start, box_thresh=0.45), {"hmean": 0.5}, {"hmean": 0.75})
+
+    monkeypatch.setattr("ocrtune.training.tune.search", found)
+    tune_run(folder, say=lambda line: None)
+    tuned = load_run(folder)
+    assert measured_with(folder, tuned) == (
+        {"hmean": 0.75},
+        "the metrics are those of 'ocrtune tune' on 4 validation images",
+    )
+    assert export_run(folder, tmp_path / "out", gate_images=0).notes[0].startswith("the metrics are those of")
+    other = dataclasses.replace(tuned, score=dataclasses.replace(run.score, step=99))
+    assert measured_with(folder, other)[0] == {}
+    assert measured_with(folder, run) == (run.score.metrics, "")  # the settings that training used

@@ -22,35 +22,31 @@ from ocrtune.weights.released import load_released
 WORDS = ["river", "stone", "garden", "window", "bridge", "candle", "market", "silver", "orange", "forest"]
 
 
-def turning(config: RunConfig) -> RunConfig:
+def turning(config: RunConfig, auto_prob: float = 0.3) -> RunConfig:
     """``config`` with RandomRotate180 behind DecodeImage."""
     dataset = config.train.dataset
-    turn = Component("RandomRotate180", RandomRotate180Options("auto"), {"prob": "auto"})
+    turn = Component("RandomRotate180", RandomRotate180Options("auto", auto_prob), {"prob": "auto"})
     steps = (*dataset.transforms[:1], turn, *dataset.transforms[1:])
     return replace(config, train=replace(config.train, dataset=replace(dataset, transforms=steps)))
 
 
 def turn_of(config: RunConfig) -> object:
     [component] = [c for c in config.train.dataset.transforms if c.name == "RandomRotate180"]
-    assert component.raw == {"prob": component.options.prob}
+    assert component.raw["prob"] == component.options.prob
     return component.options.prob
 
 
 @pytest.mark.parametrize(
-    ("orientation", "prob", "words"),
+    ("orientation", "mixed", "words"),
     [
-        (Orientation(256, 200, 14), 0.3, "7.0% of 200 lines that the base model can read are upside down: 30% of the"),
-        (
-            Orientation(256, 200, 3),
-            0.0,
-            "1.5% of 200 lines that the base model can read are upside down: crops are not",
-        ),
-        (Orientation(256, 12, 6), 0.0, "the base model reads only 12 of 256 lines: crops are not turned"),
+        (Orientation(256, 200, 14), True, "7.0% of 200 lines that the base model can read are upside down"),
+        (Orientation(256, 200, 3), False, "1.5% of 200 lines that the base model can read are upside down"),
+        (Orientation(256, 12, 6), False, "the base model reads only 12 of 256 lines"),
     ],
 )
-def test_the_rule(orientation: Orientation, prob: float, words: str) -> None:
-    assert orientation.prob == prob
-    assert words in str(orientation)
+def test_the_rule(orientation: Orientation, mixed: bool, words: str) -> None:
+    assert orientation.mixed == mixed
+    assert str(orientation) == words
 
 
 @pytest.mark.parametrize("turned", [0, 1, 4])
@@ -85,11 +81,13 @@ def test_auto_becomes_a_number_that_the_run_keeps(tmp_path: Path) -> None:
     assert decide_turns(config, measure, said.append) is config
     assert not asked
     assert turn_of(decide_turns(turning(config), measure, said.append)) == 0.3
+    assert turn_of(decide_turns(turning(config, 0.5), measure, lambda line: None)) == 0.5
     assert said == [
         "upside down: 20.0% of 50 lines that the base model can read are upside down: 30% of the crops are turned"
     ]
 
     parts = assemble(turning(config), say=said.append)  # random weights read nothing
+    assert any(line.endswith("lines: crops are not turned") for line in said)
     assert turn_of(parts.config) == 0.0
     assert turn_of(saved_config(tmp_path / "run")) == 0.0
 

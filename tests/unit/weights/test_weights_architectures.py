@@ -6,8 +6,6 @@ import json
 import pytest
 import yaml
 
-pytest.importorskip("torch")
-
 from ocrtune.core.charset import Charset
 from ocrtune.weights.architectures import ARCHITECTURES
 from ocrtune.weights.outline import outline

@@ -1,15 +1,14 @@
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-torch = pytest.importorskip("torch")
-from torch import nn  # noqa: E402
-
-from ocrtune.core.charset import Charset  # noqa: E402
-from ocrtune.core.errors import WeightsError  # noqa: E402
-from ocrtune.weights.by_name import choose_prefix, torch_names  # noqa: E402
-from ocrtune.weights.load import load_weights  # noqa: E402
-from ocrtune.weights.native import charset_metadata, write_native  # noqa: E402
-from ocrtune.weights.pdparams import write_pdparams  # noqa: E402
+from ocrtune.core.charset import Charset
+from ocrtune.core.errors import WeightsError
+from ocrtune.weights.by_name import choose_prefix, torch_names
+from ocrtune.weights.load import load_weights
+from ocrtune.weights.native import charset_metadata, write_native
+from ocrtune.weights.pdparams import write_pdparams
 
 
 class Tiny(nn.Module):

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-torch = pytest.importorskip("torch")
-from torch import nn  # noqa: E402
-
-from ocrtune.weights.by_order import plan_by_order  # noqa: E402
-from ocrtune.weights.dictionary import Dictionaries  # noqa: E402
-from ocrtune.weights.layers import Layer, LayerWeights  # noqa: E402
-from ocrtune.weights.trace import trace  # noqa: E402
+from ocrtune.weights.by_order import plan_by_order
+from ocrtune.weights.dictionary import Dictionaries
+from ocrtune.weights.layers import Layer, LayerWeights
+from ocrtune.weights.trace import trace
 
 RNG = np.random.default_rng(1)
 NO_DICTIONARIES = Dictionaries("file.onnx", None, None)

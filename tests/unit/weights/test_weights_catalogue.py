@@ -61,21 +61,24 @@ def test_every_part_of_a_paddle_inference_model_is_checked(tmp_path, monkeypatch
     ("layout", "lines", "characters"),
     [
         ("lines", "a\nb\n", ("a", "b", " ")),
+        ("lines", "a\r\nb\r\n", ("a", "b", " ")),
         ("without_space_line", "a\nb\n", ("a", "b", " ", " ")),
         ("classes", "blank\na\nb\n \n", ("a", "b", " ")),
     ],
 )
 def test_dictionary_layouts(tmp_path, monkeypatch, layout, lines, characters):
-    package = tmp_path / f"{layout}_wheel_ocrtune"
+    package = tmp_path / f"{layout}{len(lines)}_wheel_ocrtune"  # another name, as Python remembers packages
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "d.txt").write_text(lines, encoding="utf-8")
+    (package / "d.txt").write_bytes(lines.encode())
     monkeypatch.syspath_prepend(tmp_path)
     wheel = catalogue.Wheel("some-wheel", "1.0", package.name, "pip install some-wheel")
     entry = dataclasses.replace(
         catalogue.find(SMALL_REC), wheel=wheel, dictionary_file="d.txt", dictionary_layout=layout
     )
-    assert entry.read_dictionary().characters == characters
+    found = entry.read_dictionary()
+    assert found.characters == characters
+    assert found.notices == ()  # how a wheel ends its lines is nothing to tell the user
 
 
 def test_default_weights_are_found_and_verified():

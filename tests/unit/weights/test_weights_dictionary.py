@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from ocrtune.core.charset import Charset  # noqa: E402
-from ocrtune.core.errors import WeightsError  # noqa: E402
-from ocrtune.weights import catalogue  # noqa: E402
-from ocrtune.weights.dictionary import CTC, ClassRows, Dictionaries, check_class_count, class_rows  # noqa: E402
-from ocrtune.weights.load import load_weights  # noqa: E402
-from ocrtune.weights.pdparams import write_pdparams  # noqa: E402
-from ocrtune.weights.released import build_section  # noqa: E402
+from ocrtune.core.charset import Charset
+from ocrtune.core.errors import WeightsError
+from ocrtune.weights import catalogue
+from ocrtune.weights.dictionary import CTC, ClassRows, Dictionaries, check_class_count, class_rows
+from ocrtune.weights.load import load_weights
+from ocrtune.weights.pdparams import write_pdparams
+from ocrtune.weights.released import build_section
 
 OLD, NEW = Charset("abcde", use_space_char=True), Charset("xecya", use_space_char=True)
 NRTR, SAR = ClassRows(4, 1), ClassRows(0, 3)

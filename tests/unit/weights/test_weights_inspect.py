@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
-
-from ocrtune.cli.main import main  # noqa: E402
-from ocrtune.core.charset import Charset  # noqa: E402
-from ocrtune.weights.architectures import ARCHITECTURES  # noqa: E402
-from ocrtune.weights.inspect import inspect_weights  # noqa: E402
-from ocrtune.weights.pdparams import read_pdparams, write_pdparams  # noqa: E402
-from ocrtune.weights.prefixes import compose  # noqa: E402
-from ocrtune.weights.released import build_section  # noqa: E402
-from ocrtune.weights.to_paddle import paddle_state  # noqa: E402
+from ocrtune.cli.main import main
+from ocrtune.core.charset import Charset
+from ocrtune.weights.architectures import ARCHITECTURES
+from ocrtune.weights.inspect import inspect_weights
+from ocrtune.weights.pdparams import read_pdparams, write_pdparams
+from ocrtune.weights.prefixes import compose
+from ocrtune.weights.released import build_section
+from ocrtune.weights.to_paddle import paddle_state
 
 CHARSET = Charset("0123456789", use_space_char=True)
 

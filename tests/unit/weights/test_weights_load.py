@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-from ocrtune.core.charset import Charset  # noqa: E402
-from ocrtune.core.errors import WeightsError  # noqa: E402
-from ocrtune.models.fold import fold_, form_of, restore_batchnorm_  # noqa: E402
-from ocrtune.weights import catalogue  # noqa: E402
-from ocrtune.weights.load import load_weights  # noqa: E402
-from ocrtune.weights.native import read_native, write_native  # noqa: E402
-from ocrtune.weights.released import build_released, build_section, load_released  # noqa: E402
+from ocrtune.core.charset import Charset
+from ocrtune.core.errors import WeightsError
+from ocrtune.models.fold import fold_, form_of, restore_batchnorm_
+from ocrtune.weights import catalogue
+from ocrtune.weights.load import load_weights
+from ocrtune.weights.native import read_native, write_native
+from ocrtune.weights.released import build_released, build_section, load_released
 
 DET, REC, V2 = "PP-OCRv6_small_det", "PP-OCRv6_small_rec", "PP-OCRv2_rec"
 

@@ -1,6 +1,8 @@
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from ocrtune.core.errors import WeightsError
@@ -140,8 +142,6 @@ def test_layer_norm_whole_and_in_pieces(tmp_path, decomposed):
 
 
 def test_lstm_gates_are_reordered_so_that_torch_gives_the_same_output(tmp_path):
-    torch = pytest.importorskip("torch")
-    ort = pytest.importorskip("onnxruntime")
     hidden, width = 3, 5
     w, r, b = rand(2, 4 * hidden, width), rand(2, 4 * hidden, hidden), rand(2, 8 * hidden)
     node = helper.make_node("LSTM", ["x", "w", "r", "b"], ["y"], hidden_size=hidden, direction="bidirectional")

@@ -3,18 +3,17 @@
 import copy
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from ocrtune.core.charset import Charset  # noqa: E402
-from ocrtune.core.errors import WeightsError  # noqa: E402
-from ocrtune.models.fold import fold_, form_of, restore_batchnorm_  # noqa: E402
-from ocrtune.weights.architectures import ARCHITECTURES  # noqa: E402
-from ocrtune.weights.load import load_weights  # noqa: E402
-from ocrtune.weights.pdparams import write_pdparams  # noqa: E402
-from ocrtune.weights.released import build_section  # noqa: E402
-from ocrtune.weights.to_paddle import paddle_state  # noqa: E402
-from ocrtune.weights.unfold import check_same, unfolded  # noqa: E402
+from ocrtune.core.charset import Charset
+from ocrtune.core.errors import WeightsError
+from ocrtune.models.fold import fold_, form_of, restore_batchnorm_
+from ocrtune.weights.architectures import ARCHITECTURES
+from ocrtune.weights.load import load_weights
+from ocrtune.weights.pdparams import write_pdparams
+from ocrtune.weights.released import build_section
+from ocrtune.weights.to_paddle import paddle_state
+from ocrtune.weights.unfold import check_same, unfolded
 
 CHARSET = Charset("0123456789", use_space_char=True)
 NETWORKS = [

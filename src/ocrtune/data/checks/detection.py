@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from ocrtune.core.errors import Problem
 from ocrtune.core.geometry import area
@@ -19,7 +20,7 @@ def check_detection(labels: LabelSet, *, training: bool = True) -> CheckReport:
     """Missing and damaged images are problems; empty, off-image and repeated polygons are warnings."""
     report = CheckReport(labels)
     sizes = check_images(labels.samples, report.problems)
-    report.labels = labels = LabelSet(labels.samples, labels.files, labels.ratios, sizes)
+    report.labels = labels = replace(labels, sizes=sizes)
     for sample, (width, height) in zip(labels.samples, sizes):
         report.warnings += _check_polygons(sample, int(width), int(height))
     report.warnings += repeated_images(labels.samples)

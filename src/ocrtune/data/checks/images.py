@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ocrtune.core.errors import DataError, Problem
-from ocrtune.core.records import Sample
+from ocrtune.core.records import ImageFile, Sample
 from ocrtune.data.image_file import find_damage, image_size
 
 
 def check_images(samples: tuple[Sample, ...], problems: list[Problem]) -> NDArray[np.int64]:
     """(N, 2) width and height of each sample's first image; every image with a fault becomes a problem, once."""
-    seen: dict[Path, tuple[int, int]] = {}
+    seen: dict[ImageFile, tuple[int, int]] = {}
     sizes = np.ones((len(samples), 2), np.int64)
     for i, sample in enumerate(samples):
         for path in (sample.image_path, *sample.alternatives):
@@ -24,7 +22,7 @@ def check_images(samples: tuple[Sample, ...], problems: list[Problem]) -> NDArra
     return sizes
 
 
-def _size(path: Path, source: str, problems: list[Problem]) -> tuple[int, int]:
+def _size(path: ImageFile, source: str, problems: list[Problem]) -> tuple[int, int]:
     try:
         size = image_size(path, source)
     except DataError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import Problem
@@ -34,7 +35,7 @@ def check_recognition(
     """
     report = CheckReport(labels)
     sizes = check_images(labels.samples, report.problems)
-    report.labels = labels = LabelSet(labels.samples, labels.files, labels.ratios, sizes)
+    report.labels = labels = replace(labels, sizes=sizes)
     _check_characters(report, charset, drop_out_of_dictionary, training)
     if training:
         for i, sample in enumerate(labels.samples):

@@ -31,7 +31,7 @@ def read_labels(path: Path, data_dir: Path, delimiter: str = "\t") -> list[Sampl
         fields = split_line(line, source, delimiter, problems)
         if fields is None:
             continue
-        instances = _instances(fields[1], source, problems)
+        instances = parse_instances(fields[1], source, problems)
         images = find_images(fields[0], data_dir, source, problems)
         if instances is not None and images:
             samples.append(Sample(source, images[0], instances=instances, alternatives=images[1:]))
@@ -40,7 +40,8 @@ def read_labels(path: Path, data_dir: Path, delimiter: str = "\t") -> list[Sampl
     return samples
 
 
-def _instances(field: str, source: str, problems: list[Problem | str]) -> tuple[TextInstance, ...] | None:
+def parse_instances(field: str, source: str, problems: list[Problem | str]) -> tuple[TextInstance, ...] | None:
+    """The texts of one label; what is wrong is noted, and None where it is no list."""
     try:
         label = json.loads(field)
     except json.JSONDecodeError as error:

@@ -49,7 +49,7 @@ class TextFiles:
 
     def _texts(self, file: Path, problems: list[Problem | str]) -> list[TextInstance]:
         try:
-            lines = file.read_text(encoding="utf-8-sig").splitlines()
+            lines = file.read_text(encoding="utf-8-sig").split("\n")  # texts may hold other line separators
         except (OSError, UnicodeDecodeError) as error:
             problems.append(Problem(str(file), f"cannot be read as UTF-8 text ({error})"))
             return []

@@ -16,14 +16,17 @@ from ocrtune.data.transforms import transforms
 
 @dataclass(frozen=True)
 class RandomRotate180Options:
-    """prob: how often, 0..1; "auto": a training run looks at the lines and decides between 0.3 and 0, see
+    """prob: how often, 0..1; "auto": a training run looks at the lines and decides between auto_prob and 0, see
     ``ocrtune.training.upside_down``."""
 
     prob: float | Literal["auto"] = 0.3
+    auto_prob: float = 0.3
 
     def __post_init__(self) -> None:
         if self.prob != "auto" and not 0 <= self.prob <= 1:
             raise ValueError("expected 0 <= prob <= 1, or auto")
+        if not 0 < self.auto_prob <= 1:
+            raise ValueError("expected 0 < auto_prob <= 1")
 
 
 @transforms.register("RandomRotate180", RandomRotate180Options)

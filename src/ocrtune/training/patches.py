@@ -22,8 +22,6 @@ from ocrtune.training.depthwise import rows_of_gradient, together
 
 Maps = NDArray[np.float32]
 _ROWS = 16  # of an image, added up before the sum goes to float64
-
-
 Window = tuple[int, int, int, int]  # places of an output: from a row to a row, from a column to one; without the ends
 
 
@@ -170,7 +168,7 @@ def add_products(
     for i in range(first, end):
         for top, bottom, left, right in windows:
             for out_y in range(top, bottom):
-                if (out_y - top) % 16 == 0:
+                if (out_y - top) % _ROWS == 0:
                     row[:] = 0
                 for out_x in range(left, right):
                     for k in range(taps):
@@ -186,7 +184,7 @@ def add_products(
                                 continue
                             for c in range(channels):
                                 row[k, other, c] += x[i, y, s, c] * x[i, v, u, c]
-                if (out_y - top) % 16 != 15 and out_y != bottom - 1:
+                if (out_y - top) % _ROWS != _ROWS - 1 and out_y != bottom - 1:
                     continue
                 for k in range(taps + 1):
                     for other in range(taps):

@@ -8,7 +8,7 @@ oneDNN's is as fast (``benchmarks/depthwise_gradient.py``). The sum is the same,
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import Any
@@ -29,7 +29,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H', W')."""
-        if not (torch.is_grad_enabled() and self.weight.requires_grad and _is_plain_float(x)):
+        if not (torch.is_grad_enabled() and self.weight.requires_grad and is_plain_float(x)):
             return super().forward(x)
         y: Tensor = _Depthwise.apply(x, self.weight, self.stride, self.padding, self.dilation)  # type: ignore[no-untyped-call]  # in torch
         return y if self.bias is None else y + self.bias[:, None, None]
@@ -40,7 +40,7 @@ def speed_up_depthwise_(model: nn.Module) -> int:
 
     Parameters stay the same objects. Nothing is done where numba (the ``train`` extra) is missing.
     """
-    if _gradient_of_rows() is None:
+    if rows_of_gradient() is None:
         return 0
     found = [
         (parent, name, child)
@@ -65,7 +65,8 @@ def _sped_up(layer: nn.Conv2d) -> DepthwiseConv2d:
     return found
 
 
-def _is_plain_float(x: Tensor) -> bool:
+def is_plain_float(x: Tensor) -> bool:
+    """Whether ``x`` is computed with on a CPU, in float32."""
     return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
@@ -101,19 +102,24 @@ def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: Any,
 def _gradient_of_weight(
     gradient: Tensor, x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any
 ) -> Tensor:
-    rows_of = _gradient_of_rows()
+    rows_of = rows_of_gradient()
     assert rows_of is not None
     maps = [value.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy() for value in (x, gradient)]
     rows, pieces = gradient.shape[0] * gradient.shape[2], torch.get_num_threads()
     sums = np.zeros((pieces, *weight.shape[2:], weight.shape[0]), np.float32)
     cuts = [piece * rows // pieces for piece in range(pieces + 1)]
     jobs = [(*maps, sums[i], *stride, *padding, *dilation, cuts[i], cuts[i + 1]) for i in range(pieces)]
-    others = [_pool(os.getpid(), pieces).submit(rows_of, *job) for job in jobs[1:]]
-    rows_of(*jobs[0])
-    for other in others:
-        other.result()
+    together(rows_of, jobs)
     total = torch.from_numpy(sums.sum(axis=0))
     return total.permute(2, 0, 1)[:, None].contiguous()
+
+
+def together(function: Callable[..., None], jobs: Sequence[tuple[Any, ...]]) -> None:
+    """Call ``function``, which holds no lock, with the arguments of each job, in as many threads as there are jobs."""
+    others = [_pool(os.getpid(), len(jobs)).submit(function, *job) for job in jobs[1:]]
+    function(*jobs[0])
+    for other in others:
+        other.result()
 
 
 @lru_cache(maxsize=2)
@@ -123,7 +129,7 @@ def _pool(process: int, threads: int) -> ThreadPoolExecutor:
 
 
 @lru_cache(maxsize=1)
-def _gradient_of_rows() -> Callable[..., None] | None:
+def rows_of_gradient() -> Callable[..., None] | None:
     """:func:`add_rows`, compiled; None without numba."""
     try:
         import numba

@@ -54,7 +54,9 @@ def _optimizer(groups: list[dict[str, Any]], options: OptimizerOptions) -> torch
     if options.name == "RMSProp":
         return RMSProp(groups, lr=0.0, rho=options.rho, momentum=momentum, eps=epsilon)
     kind = torch.optim.Adam if options.name == "Adam" else torch.optim.AdamW
-    return kind(groups, lr=0.0, betas=(options.beta1, options.beta2), eps=epsilon)
+    values = [value for group in groups for value in group["params"]]
+    fused = all(value.device.type == "cpu" and value.dtype == torch.float32 for value in values)
+    return kind(groups, lr=0.0, betas=(options.beta1, options.beta2), eps=epsilon, fused=fused or None)
 
 
 def add_l1(optimizer: torch.optim.Optimizer) -> None:

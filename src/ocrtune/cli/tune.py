@@ -35,11 +35,12 @@ def _run(arguments: argparse.Namespace) -> None:
     tuning = tune_run(folder, device=arguments.device, images=images, scales=arguments.scales)
     if len(tuning.scales) > 1:
         print(f"{'scale':13}{'hmean':>8}{'tuned':>8}  megapixels a page")
+        seen: dict[float, str] = {}
         for at in tuning.scales:
             before, after = at.tuning.metrics_before["hmean"], at.tuning.metrics_after["hmean"]
-            print(
-                f"{at.scale:13}{before:8.4f}{after:8.4f}{at.megapixels:8.2f}{'  chosen' * (at.scale == tuning.scale)}"
-            )
+            same = seen.setdefault(at.megapixels, at.scale)
+            note = "chosen" * (at.scale == tuning.scale) if same == at.scale else f"as {same}: 'max' enlarges no page"
+            print(f"{at.scale:13}{before:8.4f}{after:8.4f}{at.megapixels:8.2f}  {note}".rstrip())
     print(f"{'':13}{'before':>8}{'after':>8}")
     for name in GRID:
         print(f"{name:13}{getattr(tuning.before, name)!s:>8}{getattr(tuning.after, name)!s:>8}")

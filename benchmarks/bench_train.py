@@ -21,7 +21,7 @@ from typing import Any
 from peers import machine
 from peers.cases import KEYS_V1, RECIPE_OVERRIDES, TRAIN, TrainCase, paddleocr_configs
 from peers.dictionary import digits, released_dictionary
-from peers.options import add_shared_options
+from peers.options import add_shared_options, best_settings
 from peers.workers import RESERVE_GIB, OutOfMemory, Stack, Worker, WorkerFailed, ratio, take_turns
 
 OURS, DEFAULT, BEST = "ocrtune", "PaddleOCR default", "PaddleOCR best"
@@ -35,10 +35,9 @@ SMOKE = (
 
 def stacks(paddle_python: str, threads: int) -> list[Stack]:
     """ocrtune by its own defaults; PaddleOCR with no thread set, and with ``threads`` and MKL's fast path on AMD."""
-    best = {"OMP_NUM_THREADS": str(threads), "MKL_DEBUG_CPU_TYPE": "5"}
     return [
         Stack(DEFAULT, paddle_python, "train_paddle", {}),
-        Stack(BEST, paddle_python, "train_paddle", best),
+        Stack(BEST, paddle_python, "train_paddle", best_settings(threads)),
         Stack(OURS, sys.executable, "train_ocrtune", {}),
     ]
 

@@ -137,7 +137,7 @@ def ceilings(parts: Parts, batch: Batch, args: Any) -> Iterator[tuple[str, dict[
     yield "as it is", images_per_second(trainer, repeat(on_device), args.steps)
     for form, mode in forms.items():
         torch.compiler.reset()
-        trainer.model = torch.compile(plain, mode=mode)  # type: ignore[assignment]  # a wrapped module
+        trainer.model = torch.compile(plain, mode=mode)
         try:
             yield form, images_per_second(trainer, repeat(on_device), args.steps)
         except Exception as problem:  # whatever a compiler raises is a finding here

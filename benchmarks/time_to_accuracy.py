@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import yaml
 from peers import machine
 from peers.cases import KEYS_V1, V2_REC, V6_DET, paddleocr_configs
 from peers.curves import Panel, picture
+from peers.options import add_peer_options, best_settings
 from peers.stamped import Points, evaluations
 
 OURS, THEIRS = "ocrtune", "PaddleOCR"
@@ -123,14 +123,13 @@ def run_paddleocr(case: Case, files: Files, args: argparse.Namespace, seconds: f
     dictionary = checkout / KEYS_V1 if case.config.startswith("rec") else None
     source = paddleocr_configs(args.shared, checkout) / case.config
     config = paddleocr_config(source, files, args.folder, dictionary)
-    best = {"OMP_NUM_THREADS": str(machine.usable_cores()), "MKL_DEBUG_CPU_TYPE": "5"}
     return evaluations(
         [args.paddle_python, "tools/train.py", "-c", config],
         rf"cur metric, (?:.*\s)?{case.metrics[0]}: ([0-9.e-]+)",
         args.folder / "paddleocr.log",
         seconds=seconds,
         folder=checkout,
-        environment={**best, "PYTHONPATH": str(checkout)},
+        environment={**best_settings(machine.usable_cores()), "PYTHONPATH": str(checkout)},
     )
 
 
@@ -193,10 +192,8 @@ def draw(target: Path, results: Sequence[Path]) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--paddleocr", type=Path, help="checkout at 79f652f5")
+    add_peer_options(parser)
     parser.add_argument("--paddleocr-later", type=Path, help="checkout of 3.7 or later, for PP-OCRv6")
-    parser.add_argument("--paddle-python", default=sys.executable, help="interpreter with paddlepaddle")
-    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("OCRTUNE_SHARED", "../shared")))
     parser.add_argument("--case", choices=[case.name for case in CASES], default=CASES[0].name)
     parser.add_argument("--minutes", type=float, default=60, help="of PaddleOCR's training")
     parser.add_argument(

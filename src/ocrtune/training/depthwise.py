@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
+
+from ocrtune.training.convolution import Geometry, convolution
 
 Maps = NDArray[np.float32]
 _SMALLEST = 5  # the longer side of a kernel from which on this is faster
@@ -31,25 +31,20 @@ class DepthwiseConv2d(nn.Conv2d):
         """(N, C, H, W) -> (N, C, H', W')."""
         if not (torch.is_grad_enabled() and self.weight.requires_grad and is_plain_float(x)):
             return super().forward(x)
-        y: Tensor = _Depthwise.apply(x, self.weight, self.stride, self.padding, self.dilation)  # type: ignore[no-untyped-call]  # in torch
+        y = convolution(x, self.weight, Geometry.of(self), _gradient_of_weight)
         return y if self.bias is None else y + self.bias[:, None, None]
 
 
 def speed_up_depthwise_(model: nn.Module) -> int:
-    """Put a :class:`DepthwiseConv2d` in the place of each convolution in ``model`` that learns faster so; their number.
+    """Make each convolution of ``model`` that learns faster so a :class:`DepthwiseConv2d`; their number.
 
     Parameters stay the same objects. Nothing is done where numba (the ``train`` extra) is missing.
     """
     if rows_of_gradient() is None:
         return 0
-    found = [
-        (parent, name, child)
-        for parent in model.modules()
-        for name, child in parent.named_children()
-        if type(child) is nn.Conv2d and _is_large_depthwise(child)
-    ]
-    for parent, name, child in found:
-        setattr(parent, name, _sped_up(child))
+    found = [layer for layer in model.modules() if type(layer) is nn.Conv2d and _is_large_depthwise(layer)]
+    for layer in found:
+        layer.__class__ = DepthwiseConv2d
     return len(found)
 
 
@@ -59,56 +54,20 @@ def _is_large_depthwise(layer: nn.Conv2d) -> bool:
     return depthwise and zeros and max(layer.kernel_size) >= _SMALLEST
 
 
-def _sped_up(layer: nn.Conv2d) -> DepthwiseConv2d:
-    found = DepthwiseConv2d.__new__(DepthwiseConv2d)
-    found.__dict__.update(layer.__dict__)  # parameters, hooks and mode included
-    return found
-
-
 def is_plain_float(x: Tensor) -> bool:
     """Whether ``x`` is computed with on a CPU, in float32."""
     return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
-class _Depthwise(torch.autograd.Function):
-    """``F.conv2d`` without bias, with its own gradient of the weight."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.geometry = (stride, padding, dilation)
-        return F.conv2d(x, weight, None, stride, padding, dilation, groups=x.shape[1])
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        of_x = of_weight = None
-        if ctx.needs_input_grad[0]:
-            of_x = _gradient_of_input(gradient, x, weight, *ctx.geometry)
-        if ctx.needs_input_grad[1]:
-            of_weight = _gradient_of_weight(gradient, x, weight, *ctx.geometry)
-        return of_x, of_weight, None, None, None
-
-
-def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any) -> Tensor:
-    groups, wanted = x.shape[1], [True, False, False]
-    found: Tensor = torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, stride, padding, dilation, False, [0, 0], groups, wanted
-    )[0]
-    return found
-
-
-def _gradient_of_weight(
-    gradient: Tensor, x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any
-) -> Tensor:
+def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
     rows_of = rows_of_gradient()
     assert rows_of is not None
     maps = [value.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy() for value in (x, gradient)]
     rows, pieces = gradient.shape[0] * gradient.shape[2], torch.get_num_threads()
     sums = np.zeros((pieces, *weight.shape[2:], weight.shape[0]), np.float32)
     cuts = [piece * rows // pieces for piece in range(pieces + 1)]
-    jobs = [(*maps, sums[i], *stride, *padding, *dilation, cuts[i], cuts[i + 1]) for i in range(pieces)]
+    steps = (*geometry.stride, *geometry.padding, *geometry.dilation)
+    jobs = [(*maps, sums[i], *steps, cuts[i], cuts[i + 1]) for i in range(pieces)]
     together(rows_of, jobs)
     total = torch.from_numpy(sums.sum(axis=0))
     return total.permute(2, 0, 1)[:, None].contiguous()

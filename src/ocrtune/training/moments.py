@@ -7,6 +7,7 @@ input are known before any of them is computed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,8 +19,8 @@ _PIECE = 65536  # numbers of a piece, which the cache of a core holds
 
 def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """x: (N, C, H, W), best in channels_last -> mean (C,) and covariance (C, C) over N, H and W."""
-    found: tuple[Tensor, Tensor] = _ChannelMoments.apply(x)  # type: ignore[no-untyped-call]  # autograd's
-    return found
+    apply: Callable[[Tensor], tuple[Tensor, Tensor]] = _ChannelMoments.apply
+    return apply(x)
 
 
 class _ChannelMoments(torch.autograd.Function):

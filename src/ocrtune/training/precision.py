@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
@@ -18,7 +19,8 @@ def choose_device(name: str | None = None) -> torch.device:
 
 def placed(model: nn.Module, device: torch.device) -> nn.Module:
     """``model`` on ``device``, its weights in channels_last (measured on a CPU: ``benchmarks/training_step.py``)."""
-    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]  # missing in its stubs
+    move: Callable[..., nn.Module] = model.to  # its stubs lack the memory format
+    return move(device, memory_format=torch.channels_last)
 
 
 def choose_precision(wanted: Precision, device: torch.device) -> torch.dtype:

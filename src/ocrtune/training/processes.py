@@ -183,8 +183,8 @@ def with_synchronised_norms(model: nn.Module, processes: Processes) -> nn.Module
         what = "BatchNorm is synchronised between GPUs only, and these processes compute on the CPU"
         raise ConfigError(Problem("Global.use_sync_bn", what, "set it to false"))
     processes.synchronised = True
-    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]  # in torch
-    return converted
+    convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
+    return convert(model)
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:

@@ -71,7 +71,7 @@ def test_image_size_the_network_cannot_take(tmp_path):
 
 def test_unknown_engine(tmp_path):
     with pytest.raises(ConfigError, match="expected onnxruntime or openvino"):
-        Session(tiny_onnx.detector(tmp_path / "det.onnx"), engine="tensorrt")  # type: ignore[arg-type]
+        Session(tiny_onnx.detector(tmp_path / "det.onnx"), engine="tensorrt")
 
 
 def test_importing_the_room_loads_little():

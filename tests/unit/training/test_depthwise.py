@@ -31,7 +31,7 @@ def gradients(model: nn.Module, x: Tensor) -> list[Tensor]:
 def test_gradients_are_those_of_pytorch(geometry: dict[str, object], threads: int) -> None:
     before = torch.get_num_threads()
     torch.manual_seed(0)
-    plain = nn.Sequential(nn.Conv2d(6, 6, groups=6, **{"bias": False, **geometry}))  # type: ignore[arg-type]  # a mix
+    plain = nn.Sequential(nn.Conv2d(6, 6, groups=6, **{"bias": False, **geometry}))
     fast = copy.deepcopy(plain)
     assert speed_up_depthwise_(fast) == 1
     assert type(fast[0]) is DepthwiseConv2d

@@ -21,7 +21,7 @@ SHAPES = {
 def layers(*shape: object) -> tuple[RepLayer, RepLayer]:
     """A plain layer as after training, and the merged one."""
     torch.manual_seed(0)
-    plain = RepLayer(*shape, branches=3)  # type: ignore[arg-type]  # a mix
+    plain = RepLayer(*shape, branches=3)
     with torch.no_grad():
         for parameter in plain.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
@@ -56,7 +56,7 @@ def images(channels: int) -> Tensor:
 def test_outputs_gradients_and_statistics_are_those_of_the_branches(shape: tuple[object, ...]) -> None:
     plain, fast = layers(*shape)
     assert type(fast) is MergedRepLayer
-    x = images(plain.conv_kxk[0].conv.in_channels)  # type: ignore[union-attr, arg-type]  # nn.ModuleList holds modules
+    x = images(plain.conv_kxk[0].conv.in_channels)
     expected, found = learnt(plain, x), learnt(fast, x)
     assert expected.keys() == found.keys()
     # the gradient of a number that BatchNorm divides out again, as of a depthwise 1x1, is nothing but rounding

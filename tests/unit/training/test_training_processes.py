@@ -113,7 +113,7 @@ def stopped_at_step_7(config: RunConfig, stop: Callable[[int], None]) -> list[in
             told(watch, *arguments)
             steps.append(watch.trainer.progress.step)
 
-        Watch.stepped = stepped  # type: ignore[method-assign]
+        Watch.stepped = stepped
         with pytest.raises(KeyboardInterrupt):
             train(config, device="cpu", say=quiet)
         return steps[-1]

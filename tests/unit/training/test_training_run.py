@@ -105,7 +105,7 @@ def test_ctrl_c_saves_and_the_run_goes_on_to_the_weights_of_the_uninterrupted_ru
         steps += 1
         if steps == stop:
             signal.raise_signal(signal.SIGINT)
-        return original(trainer, batch)  # type: ignore[arg-type]
+        return original(trainer, batch)
 
     monkeypatch.setattr(Trainer, "step", step_and_stop)
     with pytest.raises(KeyboardInterrupt):
@@ -140,7 +140,7 @@ def test_what_a_second_signal_interrupts_is_not_saved(tmp_path: Path, monkeypatc
             with torch.no_grad():
                 next(trainer.model.parameters()).fill_(float("nan"))
             signal.raise_signal(signal.SIGINT)
-        return original(trainer, batch)  # type: ignore[arg-type]
+        return original(trainer, batch)
 
     monkeypatch.setattr(Trainer, "step", half_a_step)
     with pytest.raises(KeyboardInterrupt):
@@ -159,7 +159,7 @@ def test_resuming_at_an_epochs_end_repeats_the_uninterrupted_run(
     def fail_in_second_epoch(trainer: Trainer, batch: object) -> object:
         if trainer.progress.epoch == 1:
             raise RuntimeError("the power fails")
-        return original(trainer, batch)  # type: ignore[arg-type]
+        return original(trainer, batch)
 
     monkeypatch.setattr(Trainer, "step", fail_in_second_epoch)
     with pytest.raises(RuntimeError, match="power"):

@@ -113,7 +113,7 @@ class PatchEmbed(nn.Module):
         if x.requires_grad:
             # what follows reads patch after patch, so the gradient comes with channels last; for a batch of one,
             # BatchNorm's backward pass then takes the wrong numbers (PyTorch 2.13 on CPU)
-            x.register_hook(torch.Tensor.contiguous)  # type: ignore[no-untyped-call]  # in torch
+            x.register_hook(torch.Tensor.contiguous)  # type: ignore[no-untyped-call]  # torch has no types for it
         return x
 
 

@@ -146,27 +146,36 @@ def compare(name: str) -> Differences:
     if names:
         return Differences(parameters, names, float("inf"), float("inf"), float("inf"), names[0])
     fill(network, golden)
-    shape = index()["architectures"][name]["image"]
-    image = torch.from_numpy(inputs.image(shape))
-    det = ZOO[name][0]["model_type"] == "det"
+    image, targets = batch(name)
     with torch.no_grad():
         found = network.eval()(image)
-    output = found["shrink"] if det else found["ctc"].softmax(-1)
-    arrays = inputs.det_targets(shape) if det else inputs.rec_targets(shape)
-    targets = {key: torch.from_numpy(value) for key, value in arrays.items()}
-    network.train()
+    output = found["shrink"] if "shrink" in found else found["ctc"].softmax(-1)
     with mock.patch.object(Tensor, "float", Tensor.double):  # losses leave half precision by Tensor.float
-        loss = criterion(network(image, targets), targets)["loss"]
-    loss.backward()
+        loss = learn(network, criterion, image, targets)
     gradient, worst = _gradient_difference(network, golden)
     return Differences(
         parameters,
         names,
         _relative(inputs.thinned(output.numpy()), golden.output),
-        abs(float(loss.detach()) - golden.loss) / abs(golden.loss),
+        abs(loss - golden.loss) / abs(golden.loss),
         gradient,
         worst,
     )
+
+
+def batch(name: str) -> tuple[Tensor, dict[str, Tensor]]:
+    """Images and targets, in float64."""
+    shape = index()["architectures"][name]["image"]
+    det = ZOO[name][0]["model_type"] == "det"
+    arrays = inputs.det_targets(shape) if det else inputs.rec_targets(shape)
+    return torch.from_numpy(inputs.image(shape)), {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
+def learn(network: nn.Module, criterion: nn.Module, image: Tensor, targets: dict[str, Tensor]) -> float:
+    """The loss in train mode; leaves the gradients at the parameters."""
+    loss = criterion(network.train()(image, targets), targets)["loss"]
+    loss.backward()
+    return float(loss.detach())
 
 
 def _relative(ours: np.ndarray, theirs: np.ndarray) -> float:

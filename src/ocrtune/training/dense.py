@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ocrtune.training.compiled import is_plain_float
 from ocrtune.training.convolution import Geometry, convolution, gradients
-from ocrtune.training.depthwise import is_plain_float
 
 _CHANNELS = 32  # fewer are faster as they are
 _PIXELS = 4096  # of a map, likewise

@@ -7,20 +7,13 @@ oneDNN's is as fast (``benchmarks/depthwise_gradient.py``). The sum is the same,
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ocrtune.training.compiled import Maps, can_compile, compiled, is_plain_float, maps_of, shares, together
 from ocrtune.training.convolution import Geometry, convolution
 
-Maps = NDArray[np.float32]
 _SMALLEST = 5  # the longer side of a kernel from which on this is faster
 
 
@@ -40,7 +33,7 @@ def speed_up_depthwise_(model: nn.Module) -> int:
 
     Parameters stay the same objects. Nothing is done where numba (the ``train`` extra) is missing.
     """
-    if rows_of_gradient() is None:
+    if not can_compile():
         return 0
     found = [layer for layer in model.modules() if type(layer) is nn.Conv2d and _is_large_depthwise(layer)]
     for layer in found:
@@ -54,53 +47,13 @@ def _is_large_depthwise(layer: nn.Conv2d) -> bool:
     return depthwise and zeros and max(layer.kernel_size) >= _SMALLEST
 
 
-def is_plain_float(x: Tensor) -> bool:
-    """Whether ``x`` is computed with on a CPU, in float32."""
-    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-
-
 def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
-    rows_of = rows_of_gradient()
-    assert rows_of is not None
-    maps = [value.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy() for value in (x, gradient)]
-    rows, pieces = gradient.shape[0] * gradient.shape[2], torch.get_num_threads()
-    sums = np.zeros((pieces, *weight.shape[2:], weight.shape[0]), np.float32)
-    cuts = [piece * rows // pieces for piece in range(pieces + 1)]
+    maps, cuts = (maps_of(x), maps_of(gradient)), shares(gradient.shape[0] * gradient.shape[2])
+    sums = np.zeros((len(cuts), *weight.shape[2:], weight.shape[0]), np.float32)
     steps = (*geometry.stride, *geometry.padding, *geometry.dilation)
-    jobs = [(*maps, sums[i], *steps, cuts[i], cuts[i + 1]) for i in range(pieces)]
-    together(rows_of, jobs)
+    together(compiled(add_rows), [(*maps, total, *steps, *cut) for total, cut in zip(sums, cuts)])
     total = torch.from_numpy(sums.sum(axis=0))
     return total.permute(2, 0, 1)[:, None].contiguous()
-
-
-def together(function: Callable[..., None], jobs: Sequence[tuple[Any, ...]]) -> None:
-    """Call ``function``, which holds no lock, with the arguments of each job, in as many threads as there are jobs."""
-    others = [_pool(os.getpid(), len(jobs)).submit(function, *job) for job in jobs[1:]]
-    function(*jobs[0])
-    for other in others:
-        other.result()
-
-
-@lru_cache(maxsize=2)
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """The threads of ``process``: those of its parent are not there after a fork."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="depthwise")
-
-
-@lru_cache(maxsize=1)
-def rows_of_gradient() -> Callable[..., None] | None:
-    """:func:`add_rows`, compiled; None without numba."""
-    try:
-        import numba
-    except ImportError:
-        return None
-    compiled: Callable[..., None]
-    njit = partial(numba.njit, nogil=True, fastmath={"contract"}, error_model="numpy")
-    try:
-        compiled = njit(cache=True)(add_rows)
-    except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        compiled = njit()(add_rows)
-    return compiled
 
 
 def add_rows(

@@ -8,7 +8,6 @@ the image, minus what the places just outside of the output would add; with a la
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from ocrtune.training.depthwise import rows_of_gradient, together
+from ocrtune.training.compiled import Maps, compiled, maps_of, shares, together
+from ocrtune.training.depthwise import add_rows
 
-Maps = NDArray[np.float32]
 _ROWS = 16  # of an image, added up before the sum goes to float64
 Window = tuple[int, int, int, int]  # places of an output: from a row to a row, from a column to one; without the ends
 
@@ -42,11 +41,11 @@ class _PatchMoments(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, size: int, stride: tuple[int, int]) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x)
         ctx.geometry = (size, stride)
-        maps, taps = _maps(x), size * size
+        maps, taps = maps_of(x), size * size
         places = _windows(x.shape[2], x.shape[3], size, stride)
-        cuts = _cuts(x.shape[0])
+        cuts = shares(x.shape[0])
         sums = np.zeros((len(cuts), taps + 1, taps, x.shape[1]))
-        together(_compiled()[0], [(maps, total, size, stride, places, *cut) for total, cut in zip(sums, cuts)])
+        together(compiled(add_products), [(maps, total, size, stride, places, *cut) for total, cut in zip(sums, cuts)])
         found = _parts(torch.from_numpy(sums.sum(0)))
         return found if stride != (1, 1) else _but(_of_all_places(maps, size), found)
 
@@ -63,16 +62,15 @@ class _PatchMoments(torch.autograd.Function):
         else:
             gradient = torch.zeros_like(x, memory_format=torch.channels_last)
         weights = factors.permute(1, 2, 0).contiguous().numpy()
-        maps, places = _maps(x), _windows(x.shape[2], x.shape[3], size, stride)
-        jobs = [(maps, weights, _maps(gradient), size, stride, places, *cut) for cut in _cuts(x.shape[0])]
-        together(_compiled()[1], jobs)
+        maps, places = maps_of(x), _windows(x.shape[2], x.shape[3], size, stride)
+        jobs = [(maps, weights, maps_of(gradient), size, stride, places, *cut) for cut in shares(x.shape[0])]
+        together(compiled(spread_products), jobs)
         return gradient, None, None
 
 
 def _of_all_places(maps: Maps, size: int) -> tuple[Tensor, Tensor]:
     """The moments with stride 1 where the output is so large that no patch beyond it touches the image."""
-    rows_of = rows_of_gradient()
-    assert rows_of is not None
+    rows_of = compiled(add_rows)
     images, height, _, channels = maps.shape
     rows, reach = images * height, size - 1
     starts = range(0, rows, _ROWS)
@@ -82,7 +80,7 @@ def _of_all_places(maps: Maps, size: int) -> tuple[Tensor, Tensor]:
         for piece, start in zip(pieces[first:end], starts[first:end]):
             rows_of(maps, maps, piece, 1, 1, 0, reach, 1, 1, start, min(start + _ROWS, rows))
 
-    together(add, _cuts(len(starts)))
+    together(add, shares(len(starts)))
     total = pieces.sum(0, dtype=np.float64)
     correlation = torch.from_numpy(np.concatenate((total[:0:-1, ::-1], total)))
     products = correlation.flatten(0, 1)[_distances(size)]  # (taps, taps, C)
@@ -92,12 +90,6 @@ def _of_all_places(maps: Maps, size: int) -> tuple[Tensor, Tensor]:
 
 def _but(all_places: tuple[Tensor, Tensor], outside: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     return all_places[0] - outside[0], all_places[1] - outside[1]
-
-
-def _cuts(count: int) -> list[tuple[int, int]]:
-    """``count`` things shared out between the threads: the first and the end of each share."""
-    pieces = max(1, min(count, torch.get_num_threads()))
-    return [(i * count // pieces, (i + 1) * count // pieces) for i in range(pieces)]
 
 
 def _parts(sums: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,23 +122,6 @@ def _windows(height: int, width: int, size: int, stride: tuple[int, int]) -> tup
     above = (-margin, 0, -margin, width + margin)
     below = (height, height + margin, -margin, width + margin)
     return above, below, (0, height, -margin, 0), (0, height, width, width + margin)
-
-
-def _maps(x: Tensor) -> Maps:
-    """(N, C, H, W) -> (N, H, W, C)."""
-    maps: Maps = x.detach().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
-    return maps
-
-
-@lru_cache(maxsize=1)
-def _compiled() -> tuple[Callable[..., None], Callable[..., None]]:
-    import numba
-
-    njit = partial(numba.njit, nogil=True, fastmath={"contract"}, error_model="numpy")
-    try:
-        return njit(cache=True)(add_products), njit(cache=True)(spread_products)
-    except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        return njit()(add_products), njit()(spread_products)
 
 
 def add_products(

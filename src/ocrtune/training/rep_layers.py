@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ocrtune.models.backbones.lcnet_v3 import Affine, ConvNorm, RepLayer
 from ocrtune.models.fusion import centred
-from ocrtune.training.depthwise import is_plain_float, rows_of_gradient
+from ocrtune.training.compiled import can_compile, is_plain_float
 from ocrtune.training.moments import channel_moments
 from ocrtune.training.patches import patch_moments
 
@@ -40,7 +40,7 @@ class MergedRepLayer(RepLayer):
     def _pays(self, x: Tensor) -> bool:
         """Whether this is training with branches, of more pixels than it takes to be worth it."""
         norms = [module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-        usual = all(type(norm) is nn.BatchNorm2d and norm.training and norm.momentum is not None for norm in norms)
+        usual = all(isinstance(norm, nn.BatchNorm2d) and norm.training and norm.momentum is not None for norm in norms)
         if self.reparam_conv is not None or not usual or not is_plain_float(x):
             return False
         layer = self._convolution
@@ -128,7 +128,7 @@ def _is_faster_merged(layer: RepLayer) -> bool:
     size, groups = first.conv.kernel_size[0], first.conv.groups
     if groups == 1:
         return size == 1 and first.conv.stride == (1, 1)
-    return size == 3 and groups == first.conv.in_channels == first.conv.out_channels and rows_of_gradient() is not None
+    return size == 3 and groups == first.conv.in_channels == first.conv.out_channels and can_compile()
 
 
 def normalisation(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -26,8 +26,6 @@ from ocrtune.losses.build import build_loss
 from ocrtune.models.build import build_model
 from ocrtune.models.forms import form_text
 from ocrtune.training.data import checked_samples
-from ocrtune.training.dense import speed_up_dense_
-from ocrtune.training.depthwise import speed_up_depthwise_
 from ocrtune.training.ema import WeightAverage
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.freeze import freeze_
@@ -42,12 +40,12 @@ from ocrtune.training.optim import build_optimizer
 from ocrtune.training.precision import choose_device, choose_precision, placed
 from ocrtune.training.processes import Processes, processes_of, with_synchronised_norms
 from ocrtune.training.profiling import Profiling
-from ocrtune.training.rep_layers import merge_rep_layers_
 from ocrtune.training.result import RunResult
 from ocrtune.training.run_evaluation import evaluate_config as evaluate_config
 from ocrtune.training.run_folder import copy_best, prepare_folder, with_batch_of_resumed
 from ocrtune.training.schedule import build_schedule
 from ocrtune.training.snapshots import Snapshots
+from ocrtune.training.speed_up import speed_up_
 from ocrtune.training.start import (
     pixels_per_step,
     read_charset,
@@ -232,9 +230,7 @@ def _trainer(
         model = with_synchronised_norms(model, processes)
     model = placed(model, device)
     if device.type == "cpu":
-        merge_rep_layers_(model)
-        speed_up_depthwise_(model)
-        speed_up_dense_(model)
+        speed_up_(model)
     processes.copy_([*model.parameters(), *model.buffers()])
     if not processes.is_main:
         seed_everything(options.seed + processes.rank)  # of dropout; data and fresh weights are the same everywhere

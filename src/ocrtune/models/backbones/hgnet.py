@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrtune.core.options import ignored
+from ocrtune.models.activated import activated
 from ocrtune.models.columns import averaged_columns
 from ocrtune.models.initialise import initialise_, kaiming_normal_
 from ocrtune.models.registry import backbones
@@ -82,8 +83,8 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H/stride, W/stride)."""
-        x = self.bn(self.conv(F.pad(x, (0, 1, 0, 1)) if self.pads else x))
-        return F.relu(x) if self.relu else x
+        x = self.conv(F.pad(x, (0, 1, 0, 1)) if self.pads else x)
+        return activated(self.bn, x, "relu" if self.relu else "none")
 
 
 class ChannelGate(nn.Module):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrtune.core.options import ignored
+from ocrtune.models.activated import activated
 from ocrtune.models.columns import averaged_columns
 from ocrtune.models.fusion import centred, fused, set_weight_and_bias_
 from ocrtune.models.initialise import initialise_
@@ -102,8 +103,7 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
-        x = self.bn(self.conv(x))
-        return F.relu(x) if self.relu else x
+        return activated(self.bn, self.conv(x), "relu" if self.relu else "none")
 
 
 class BranchedStem(nn.Module):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ocrtune.models.activated import activated
 from ocrtune.models.initialise import initialise_, kaiming_normal_
 from ocrtune.models.registry import backbones
 from ocrtune.models.squeeze_excite import SqueezeExcite
@@ -70,7 +70,7 @@ class ConvNormHardswish(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
-        return F.hardswish(self._batch_norm(self._conv(x)))
+        return activated(self._batch_norm, self._conv(x), "hardswish")
 
 
 class DepthwiseSeparable(nn.Module):

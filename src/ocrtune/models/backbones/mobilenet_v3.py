@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ocrtune.models.activated import Activation, activated
 from ocrtune.models.initialise import initialise_
 from ocrtune.models.registry import backbones
 from ocrtune.models.squeeze_excite import SqueezeExcite
@@ -20,8 +20,6 @@ from ocrtune.models.squeeze_excite import SqueezeExcite
 _GATE_SLOPE = 0.2
 FIRST_WIDTH = 16
 SCALES = (0.35, 0.5, 0.75, 1.0, 1.25)
-
-Activation = Literal["relu", "hardswish", "none"]
 
 
 class Unit(NamedTuple):
@@ -109,10 +107,7 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
-        x = self.bn(self.conv(x))
-        if self.activation == "relu":
-            return F.relu(x)
-        return F.hardswish(x) if self.activation == "hardswish" else x
+        return activated(self.bn, self.conv(x), self.activation)
 
 
 class ResidualUnit(nn.Module):

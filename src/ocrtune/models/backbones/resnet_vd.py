@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrtune.core.options import ignored
+from ocrtune.models.activated import activated
 from ocrtune.models.initialise import initialise_
 from ocrtune.models.registry import backbones
 
@@ -69,8 +70,7 @@ class ConvNorm(nn.Module):
         """(N, C, H, W) -> (N, C', H', W'); a window that ends outside the map is the mean of what is inside."""
         if self.pool != (1, 1):
             x = F.avg_pool2d(x, self.pool, self.pool, ceil_mode=True, count_include_pad=False)
-        x = self._batch_norm(self._conv(x))
-        return F.relu(x) if self.relu else x
+        return activated(self._batch_norm, self._conv(x), "relu" if self.relu else "none")
 
 
 class Block(nn.Module):

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import ConfigError, Problem
+from ocrtune.models.activated import activated
 from ocrtune.models.initialise import initialise_, kaiming_uniform_
 from ocrtune.models.pyramid import Pyramid
 from ocrtune.models.registry import heads
@@ -71,8 +72,8 @@ class MapHead(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """(N, C, H/4, W/4) -> (N, C/4, H/2, W/2), what the last layer reads."""
-        x = self._without_nan(F.relu(self.conv_bn1(self.conv1(x))))
-        return self._without_nan(F.relu(self.conv_bn2(self.conv2(x))))
+        x = self._without_nan(activated(self.conv_bn1, self.conv1(x), "relu"))
+        return self._without_nan(activated(self.conv_bn2, self.conv2(x), "relu"))
 
     def probability(self, features: Tensor) -> Tensor:
         """(N, C/4, H/2, W/2) -> (N, 1, H, W) in 0..1."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ocrtune.models.activated import activated
 from ocrtune.models.initialise import initialise_, kaiming_uniform_
 from ocrtune.models.intra_cl import add_intra_cl_, intra_cl
 from ocrtune.models.pyramid import COARSE_TO_FINE, Pyramid, aggregated, stacked, top_down
@@ -56,7 +56,7 @@ class SeparableConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H, W)."""
-        out = F.relu(self.bn2(self.conv2(self.bn1(self.conv1(x)))))
+        out = activated(self.bn2, self.conv2(self.bn1(self.conv1(x))), "relu")
         out = self.conv3(out)
         return out if self.conv_end is None else out + self.conv_end(x)
 

@@ -1,0 +1,250 @@
+"""BatchNorm in training, with the activation behind it, in one go on a CPU.
+
+PyTorch reads and writes the map once for each of them, and its BatchNorm does so slowly in channels_last: here mean and
+variance take one pass, normalisation and activation another, and nothing is kept between them for the gradient but the
+input. Outputs, gradients and running statistics are PyTorch's but for rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ocrtune.models.activated import ActivatedNorm, Activation, activate
+from ocrtune.training.compiled import can_compile, compiled, is_plain_float, maps_of, shares, together
+
+Rows = NDArray[np.float32]  # (N H W, C)
+PerChannel = NDArray[np.float32]
+Sums = NDArray[np.float64]
+_SMALLEST = 2**15  # numbers of a map from which on this is faster
+_BLOCK = 64  # rows that are added up before the sum goes to float64
+_PROBES = 16  # rows whose mean is near enough to the channel's for exact sums of squares
+_CODES: dict[Activation, int] = {"none": 0, "relu": 1, "hardswish": 2}
+
+
+class FastBatchNorm2d(ActivatedNorm):
+    """An ``nn.BatchNorm2d``: same parameters, names and outputs; see the module for what differs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), kept."""
+        return self.activated(x, "none")
+
+    def activated(self, x: Tensor, activation: Activation) -> Tensor:
+        """``activation`` of the normalised x; (N, C, H, W), kept."""
+        if not self._pays(x):
+            return activate(super().forward(x), activation)
+        y, mean, variance = _apply(x, self.weight, self.bias, self.eps, _CODES[activation])
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            assert self.momentum is not None
+            count = x.numel() // x.shape[1]
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+                self.num_batches_tracked += 1
+        return y
+
+    def _pays(self, x: Tensor) -> bool:
+        """Whether this is training as usual, on a map that is large enough to be worth it."""
+        usual = self.training and self.affine and self.momentum is not None and is_plain_float(x)
+        return usual and x.numel() >= _SMALLEST and x.is_contiguous(memory_format=torch.channels_last)
+
+
+def speed_up_batch_norm_(model: nn.Module) -> int:
+    """Make each ``nn.BatchNorm2d`` of ``model`` a :class:`FastBatchNorm2d`; their number.
+
+    Parameters stay the same objects. Nothing is done where numba (the ``train`` extra) is missing.
+    """
+    found = [layer for layer in model.modules() if type(layer) is nn.BatchNorm2d] if can_compile() else []
+    for layer in found:
+        layer.__class__ = FastBatchNorm2d
+    return len(found)
+
+
+class Affine(NamedTuple):
+    """What is done to a channel before the activation: ``(x - mean) * scale + shift``."""
+
+    mean: PerChannel
+    scale: PerChannel
+    shift: PerChannel
+
+
+class _BatchNorm(torch.autograd.Function):
+    """-> (activated, mean, biased variance); weight, bias, mean and variance: (C,)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, activation: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        rows = _rows(x)
+        mean, variance = _moments(rows)
+        spread = np.sqrt(variance + eps)
+        affine = Affine(
+            mean.astype(np.float32),
+            (weight.detach().numpy() / spread).astype(np.float32),
+            bias.detach().numpy(),
+        )
+        y, out = _empty_like(x)
+        together(compiled(normalise), [(rows, out, *affine, activation, *share) for share in shares(len(rows))])
+        ctx.save_for_backward(x)
+        ctx.affine, ctx.spread, ctx.activation = affine, spread, activation
+        found = torch.from_numpy(affine.mean), torch.from_numpy(variance.astype(np.float32))
+        ctx.mark_non_differentiable(*found)
+        return y, *found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        (x,) = ctx.saved_tensors
+        rows, of_y = _rows(x), _rows(gradient)
+        cuts = shares(len(rows))
+        sums = np.zeros((len(cuts), 2, rows.shape[1]))
+        given = rows, of_y, *ctx.affine, ctx.activation
+        together(compiled(add_gradients), [(*given, *total, *cut) for total, cut in zip(sums, cuts)])
+        total, product = sums.sum(0)
+        of_x = None
+        if ctx.needs_input_grad[0]:
+            of_x, out = _empty_like(x)
+            constant = (total / len(rows)).astype(np.float32)
+            slope = (product / ctx.spread**2 / len(rows)).astype(np.float32)
+            together(compiled(hand_back), [(*given, out, constant, slope, *cut) for cut in cuts])
+        of_weight = torch.from_numpy((product / ctx.spread).astype(np.float32))
+        return of_x, of_weight, torch.from_numpy(total.astype(np.float32)), None, None
+
+
+_apply: Callable[[Tensor, Tensor, Tensor, float, int], tuple[Tensor, Tensor, Tensor]] = _BatchNorm.apply
+
+
+def _moments(rows: Rows) -> tuple[Sums, Sums]:
+    """Mean and biased variance of each column."""
+    centre = rows[:: max(1, len(rows) // _PROBES)].mean(0)
+    cuts = shares(len(rows))
+    sums = np.zeros((len(cuts), 2, rows.shape[1]))
+    together(compiled(add_moments), [(rows, centre, *total, *cut) for total, cut in zip(sums, cuts)])
+    shifted, square = sums.sum(0) / len(rows)
+    return centre + shifted, np.maximum(square - shifted**2, 0)
+
+
+def _rows(x: Tensor) -> Rows:
+    """(N, C, H, W) -> (N H W, C); a view in channels_last."""
+    rows: Rows = maps_of(x).reshape(-1, x.shape[1])
+    return rows
+
+
+def _empty_like(x: Tensor) -> tuple[Tensor, Rows]:
+    """A map of the shape of ``x`` in channels_last, and its rows."""
+    samples, channels, height, width = x.shape
+    rows = torch.empty(samples * height * width, channels)
+    return rows.view(samples, height, width, channels).permute(0, 3, 1, 2), rows.numpy()
+
+
+def add_moments(x: Rows, centre: PerChannel, total: Sums, square: Sums, first: int, end: int) -> None:
+    """Add to ``total`` and ``square`` the rows ``first`` to ``end`` of ``x - centre``, and their squares.
+
+    In the Python that numba compiles, as all that follows. Four rows at a time: sums are then read and written once.
+    """
+    channels = x.shape[1]
+    s, q = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
+    for start in range(first, end, _BLOCK):
+        stop = min(start + _BLOCK, end)
+        fours = start + (stop - start) // 4 * 4
+        s[:] = 0
+        q[:] = 0
+        for r in range(start, fours, 4):
+            for c in range(channels):
+                a, b = x[r, c] - centre[c], x[r + 1, c] - centre[c]
+                d, e = x[r + 2, c] - centre[c], x[r + 3, c] - centre[c]
+                s[c] += (a + b) + (d + e)
+                q[c] += (a * a + b * b) + (d * d + e * e)
+        for r in range(fours, stop):
+            for c in range(channels):
+                a = x[r, c] - centre[c]
+                s[c] += a
+                q[c] += a * a
+        for c in range(channels):
+            total[c] += s[c]
+            square[c] += q[c]
+
+
+def normalise(
+    x: Rows, y: Rows, mean: PerChannel, scale: PerChannel, shift: PerChannel, activation: int, first: int, end: int
+) -> None:
+    """Write the activation of ``(x - mean) * scale + shift`` into the rows ``first`` to ``end`` of ``y``."""
+    for r in range(first, end):
+        for c in range(x.shape[1]):
+            z = (x[r, c] - mean[c]) * scale[c] + shift[c]
+            if activation == 1:
+                z = np.float32(0) if z < np.float32(0) else z
+            elif activation == 2:
+                z = z * min(max(z + np.float32(3), np.float32(0)), np.float32(6)) * np.float32(1 / 6)
+            y[r, c] = z
+
+
+def add_gradients(
+    x: Rows,
+    gradient: Rows,
+    mean: PerChannel,
+    scale: PerChannel,
+    shift: PerChannel,
+    activation: int,
+    total: Sums,
+    product: Sums,
+    first: int,
+    end: int,
+) -> None:
+    """Add up d, the gradient in front of the activation, and ``d * (x - mean)``, over the rows ``first`` to ``end``.
+
+    gradient: that behind the activation.
+    """
+    channels = x.shape[1]
+    s, q = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
+    for start in range(first, end, _BLOCK):
+        s[:] = 0
+        q[:] = 0
+        for r in range(start, min(start + _BLOCK, end)):
+            for c in range(channels):
+                a, d = x[r, c] - mean[c], gradient[r, c]
+                z = a * scale[c] + shift[c]
+                if activation == 1:
+                    d = d if z > np.float32(0) else np.float32(0)
+                elif activation == 2:
+                    slope = z * np.float32(1 / 3) + np.float32(0.5)
+                    slope = np.float32(0) if z < np.float32(-3) else slope
+                    d = d * (np.float32(1) if z > np.float32(3) else slope)
+                s[c] += d
+                q[c] += d * a
+        for c in range(channels):
+            total[c] += s[c]
+            product[c] += q[c]
+
+
+def hand_back(
+    x: Rows,
+    gradient: Rows,
+    mean: PerChannel,
+    scale: PerChannel,
+    shift: PerChannel,
+    activation: int,
+    out: Rows,
+    constant: PerChannel,
+    slope_of_x: PerChannel,
+    first: int,
+    end: int,
+) -> None:
+    """Write ``scale * (d - constant - slope_of_x * (x - mean))`` into rows of ``out``; d: see :func:`add_gradients`."""
+    for r in range(first, end):
+        for c in range(x.shape[1]):
+            a, d = x[r, c] - mean[c], gradient[r, c]
+            z = a * scale[c] + shift[c]
+            if activation == 1:
+                d = d if z > np.float32(0) else np.float32(0)
+            elif activation == 2:
+                slope = z * np.float32(1 / 3) + np.float32(0.5)
+                slope = np.float32(0) if z < np.float32(-3) else slope
+                d = d * (np.float32(1) if z > np.float32(3) else slope)
+            out[r, c] = scale[c] * (d - constant[c] - slope_of_x[c] * a)

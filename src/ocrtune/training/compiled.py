@@ -1,0 +1,71 @@
+"""Loops of ours over feature maps on a CPU: compiled by numba, shared out between PyTorch's number of threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Maps = NDArray[np.float32]  # (N, H, W, C)
+
+
+def is_plain_float(x: Tensor) -> bool:
+    """Whether ``x`` is computed with on a CPU, in float32."""
+    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+
+
+def maps_of(x: Tensor) -> Maps:
+    """(N, C, H, W) -> (N, H, W, C); a view in channels_last."""
+    maps: Maps = x.detach().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
+    return maps
+
+
+@lru_cache(maxsize=1)
+def can_compile() -> bool:
+    """Whether numba (the ``train`` extra) is there."""
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=16)
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """``function`` as machine code that holds no lock while it runs; numba must be there."""
+    import numba
+
+    njit = partial(numba.njit, nogil=True, fastmath={"contract"}, error_model="numpy")
+    fast: Callable[..., None]
+    try:
+        fast = njit(cache=True)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
+        fast = njit()(function)
+    return fast
+
+
+def shares(count: int) -> list[tuple[int, int]]:
+    """``count`` things shared out between the threads: the first and the end of each share."""
+    pieces = max(1, min(count, torch.get_num_threads()))
+    return [(i * count // pieces, (i + 1) * count // pieces) for i in range(pieces)]
+
+
+def together(function: Callable[..., None], jobs: Sequence[tuple[Any, ...]]) -> None:
+    """Call ``function``, which holds no lock, with the arguments of each job, in as many threads as there are jobs."""
+    others = [_pool(os.getpid(), len(jobs)).submit(function, *job) for job in jobs[1:]]
+    function(*jobs[0])
+    for other in others:
+        other.result()
+
+
+@lru_cache(maxsize=2)
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """The threads of ``process``: those of its parent are not there after a fork."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="compiled")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from zoo_compare import Golden, batch, built, fill, learn
 
-from ocrtune.training import batch_norm
+from ocrtune.training import activated_affine, batch_norm
 from ocrtune.training.speed_up import speed_up_
 
 pytestmark = pytest.mark.parity
@@ -19,7 +19,8 @@ NAMES = ["ch_PP-OCRv2_det_student", "ch_PP-OCRv2_rec", "PP-OCRv4_mobile_rec", "P
 
 @pytest.mark.parametrize("name", NAMES)
 def test_faster_layers_learn_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_norm, "_SMALLEST", 0)  # the images are small
+    for module in (activated_affine, batch_norm):
+        monkeypatch.setattr(module, "_SMALLEST", 0)  # the images are small
     network, criterion = built(name)
     fill(network, Golden.read(name))
     image, targets = batch(name)

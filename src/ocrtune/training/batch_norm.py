@@ -17,11 +17,19 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ocrtune.models.activated import ActivatedNorm, Activation, activate
-from ocrtune.training.compiled import can_compile, compiled, is_plain_float, maps_of, shares, together
+from ocrtune.training.compiled import (
+    Rows,
+    Sums,
+    can_compile,
+    compiled,
+    empty_rows_like,
+    is_plain_float,
+    rows_of,
+    shares,
+    together,
+)
 
-Rows = NDArray[np.float32]  # (N H W, C)
 PerChannel = NDArray[np.float32]
-Sums = NDArray[np.float64]
 _SMALLEST = 2**15  # numbers of a map from which on this is faster
 _BLOCK = 64  # rows that are added up before the sum goes to float64
 _PROBES = 16  # rows whose mean is near enough to the channel's for exact sums of squares
@@ -66,7 +74,7 @@ def speed_up_batch_norm_(model: nn.Module) -> int:
     return len(found)
 
 
-class Affine(NamedTuple):
+class Scaling(NamedTuple):
     """What is done to a channel before the activation: ``(x - mean) * scale + shift``."""
 
     mean: PerChannel
@@ -81,19 +89,19 @@ class _BatchNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, activation: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows = _rows(x)
+        rows = rows_of(x)
         mean, variance = _moments(rows)
         spread = np.sqrt(variance + eps)
-        affine = Affine(
+        scaling = Scaling(
             mean.astype(np.float32),
             (weight.detach().numpy() / spread).astype(np.float32),
             bias.detach().numpy(),
         )
-        y, out = _empty_like(x)
-        together(compiled(normalise), [(rows, out, *affine, activation, *share) for share in shares(len(rows))])
+        y, out = empty_rows_like(x)
+        together(compiled(normalise), [(rows, out, *scaling, activation, *share) for share in shares(len(rows))])
         ctx.save_for_backward(x)
-        ctx.affine, ctx.spread, ctx.activation = affine, spread, activation
-        found = torch.from_numpy(affine.mean), torch.from_numpy(variance.astype(np.float32))
+        ctx.scaling, ctx.spread, ctx.activation = scaling, spread, activation
+        found = torch.from_numpy(scaling.mean), torch.from_numpy(variance.astype(np.float32))
         ctx.mark_non_differentiable(*found)
         return y, *found
 
@@ -101,15 +109,15 @@ class _BatchNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        rows, of_y = _rows(x), _rows(gradient)
+        rows, of_y = rows_of(x), rows_of(gradient)
         cuts = shares(len(rows))
         sums = np.zeros((len(cuts), 2, rows.shape[1]))
-        given = rows, of_y, *ctx.affine, ctx.activation
+        given = rows, of_y, *ctx.scaling, ctx.activation
         together(compiled(add_gradients), [(*given, *total, *cut) for total, cut in zip(sums, cuts)])
         total, product = sums.sum(0)
         of_x = None
         if ctx.needs_input_grad[0]:
-            of_x, out = _empty_like(x)
+            of_x, out = empty_rows_like(x)
             constant = (total / len(rows)).astype(np.float32)
             slope = (product / ctx.spread**2 / len(rows)).astype(np.float32)
             together(compiled(hand_back), [(*given, out, constant, slope, *cut) for cut in cuts])
@@ -128,19 +136,6 @@ def _moments(rows: Rows) -> tuple[Sums, Sums]:
     together(compiled(add_moments), [(rows, centre, *total, *cut) for total, cut in zip(sums, cuts)])
     shifted, square = sums.sum(0) / len(rows)
     return centre + shifted, np.maximum(square - shifted**2, 0)
-
-
-def _rows(x: Tensor) -> Rows:
-    """(N, C, H, W) -> (N H W, C); a view in channels_last."""
-    rows: Rows = maps_of(x).reshape(-1, x.shape[1])
-    return rows
-
-
-def _empty_like(x: Tensor) -> tuple[Tensor, Rows]:
-    """A map of the shape of ``x`` in channels_last, and its rows."""
-    samples, channels, height, width = x.shape
-    rows = torch.empty(samples * height * width, channels)
-    return rows.view(samples, height, width, channels).permute(0, 3, 1, 2), rows.numpy()
 
 
 def add_moments(x: Rows, centre: PerChannel, total: Sums, square: Sums, first: int, end: int) -> None:
@@ -214,8 +209,8 @@ def add_gradients(
                     d = d if z > np.float32(0) else np.float32(0)
                 elif activation == 2:
                     slope = z * np.float32(1 / 3) + np.float32(0.5)
-                    slope = np.float32(0) if z < np.float32(-3) else slope
-                    d = d * (np.float32(1) if z > np.float32(3) else slope)
+                    slope = np.float32(0) if z <= np.float32(-3) else slope
+                    d = d * (np.float32(1) if z >= np.float32(3) else slope)
                 s[c] += d
                 q[c] += d * a
         for c in range(channels):
@@ -245,6 +240,6 @@ def hand_back(
                 d = d if z > np.float32(0) else np.float32(0)
             elif activation == 2:
                 slope = z * np.float32(1 / 3) + np.float32(0.5)
-                slope = np.float32(0) if z < np.float32(-3) else slope
-                d = d * (np.float32(1) if z > np.float32(3) else slope)
+                slope = np.float32(0) if z <= np.float32(-3) else slope
+                d = d * (np.float32(1) if z >= np.float32(3) else slope)
             out[r, c] = scale[c] * (d - constant[c] - slope_of_x[c] * a)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Maps = NDArray[np.float32]  # (N, H, W, C)
+Rows = NDArray[np.float32]  # (N H W, C)
+Sums = NDArray[np.float64]
 
 
 def is_plain_float(x: Tensor) -> bool:
@@ -25,6 +27,19 @@ def maps_of(x: Tensor) -> Maps:
     """(N, C, H, W) -> (N, H, W, C); a view in channels_last."""
     maps: Maps = x.detach().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
     return maps
+
+
+def rows_of(x: Tensor) -> Rows:
+    """(N, C, H, W) -> (N H W, C); a view in channels_last."""
+    rows: Rows = maps_of(x).reshape(-1, x.shape[1])
+    return rows
+
+
+def empty_rows_like(x: Tensor) -> tuple[Tensor, Rows]:
+    """A map of the shape of ``x`` in channels_last, and its rows."""
+    samples, channels, height, width = x.shape
+    rows = torch.empty(samples * height * width, channels)
+    return rows.view(samples, height, width, channels).permute(0, 3, 1, 2), rows.numpy()
 
 
 @lru_cache(maxsize=1)

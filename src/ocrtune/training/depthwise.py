@@ -1,8 +1,9 @@
-"""Depthwise convolutions with large kernels, whose weights learn fast on a CPU.
+"""Depthwise convolutions with large or dilated kernels, whose weights learn fast on a CPU.
 
 For the gradient of such weights oneDNN has no fast kernel without AVX-512 (its verbose log says ``gemm:jit``): forward
-and backward of a 5x5 layer of PP-OCRv2 recognition take two to four times as long as with the one here; up to 3x3
-oneDNN's is as fast (``benchmarks/depthwise_gradient.py``). The sum is the same, in another order.
+and backward of a 5x5 layer of PP-OCRv2 recognition take two to four times as long as with the one here, and more where
+the kernel is dilated; for a plain 3x3 oneDNN's is as fast (``benchmarks/depthwise_gradient.py``). The sum is the same,
+in another order.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from ocrtune.training.compiled import Maps, can_compile, compiled, is_plain_float, maps_of, shares, together
 from ocrtune.training.convolution import Geometry, convolution
 
-_SMALLEST = 5  # the longer side of a kernel from which on this is faster
+_SMALLEST = 5  # the longer side of a kernel from which on this is faster; any dilated one
 
 
 class DepthwiseConv2d(nn.Conv2d):
@@ -35,16 +36,17 @@ def speed_up_depthwise_(model: nn.Module) -> int:
     """
     if not can_compile():
         return 0
-    found = [layer for layer in model.modules() if type(layer) is nn.Conv2d and _is_large_depthwise(layer)]
+    found = [layer for layer in model.modules() if type(layer) is nn.Conv2d and _is_slow_depthwise(layer)]
     for layer in found:
         layer.__class__ = DepthwiseConv2d
     return len(found)
 
 
-def _is_large_depthwise(layer: nn.Conv2d) -> bool:
+def _is_slow_depthwise(layer: nn.Conv2d) -> bool:
     depthwise = layer.groups == layer.in_channels == layer.out_channels > 1
     zeros = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-    return depthwise and zeros and max(layer.kernel_size) >= _SMALLEST
+    large = max(layer.kernel_size) >= _SMALLEST or (max(layer.dilation) > 1 and max(layer.kernel_size) > 1)
+    return depthwise and zeros and large
 
 
 def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:

@@ -15,6 +15,9 @@ GEOMETRIES = [
     {"kernel_size": 5, "padding": 2, "stride": 2},
     {"kernel_size": (1, 7), "padding": (0, 3)},
     {"kernel_size": 7, "padding": 6, "dilation": 2},
+    {"kernel_size": 3, "padding": 2, "dilation": 2},
+    {"kernel_size": 3, "padding": (1, 7), "dilation": (1, 3)},  # more padding than the kernel reaches
+    {"kernel_size": 3, "padding": 3, "dilation": 3, "stride": (1, 2)},
     {"kernel_size": 5, "padding": 0, "stride": 3},
     {"kernel_size": 9, "padding": 4, "bias": True},  # wider than the image
 ]

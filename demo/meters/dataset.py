@@ -17,7 +17,7 @@ from ocrtune.core.geometry import quad_size
 from ocrtune.core.records import Image
 
 _VALUE_SHARE = 0.7  # of the crops; the rest is print, which a model tuned on digits alone forgets
-_SMALLEST_PRINT = 12  # pixels; smaller print is labelled for detection and not cropped for recognition
+_SMALLEST_PRINT = 9  # pixels; smaller print is labelled for detection and not cropped for recognition
 _LOOSE = 0.06  # of the height: how far a crop's corner may lie from the label's, as a detector's do
 
 

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ocrtune.training.allocator import FreedMemory, use_large_pages
-from peers.bound import measure_bounds
-from peers.cases import TrainCase
-from peers.made_sets import make_set
-from peers.ocrtune_run import made_up_batch, make_run
-from peers.protocol import Answer, serve
+from ocrtune.training.threads import let_threads_sleep
+
+let_threads_sleep()  # as `ocrtune train` does, like use_large_pages
+
+import torch  # noqa: E402
+
+from peers.bound import measure_bounds  # noqa: E402
+from peers.cases import TrainCase  # noqa: E402
+from peers.made_sets import make_set  # noqa: E402
+from peers.ocrtune_run import made_up_batch, make_run  # noqa: E402
+from peers.protocol import Answer, serve  # noqa: E402
 
 
 def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
@@ -33,7 +37,7 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
             return measure_bounds(lambda: trainer.step([batch]), trainer.precision)
         start = time.perf_counter()
         result = trainer.step([batch])
-        memory.after_step()  # as `ocrtune train` does, like use_large_pages
+        memory.after_step()  # as `ocrtune train` does
         seconds = time.perf_counter() - start
         if result.skipped:
             raise RuntimeError(f"the step learnt nothing: {result.skipped}")

@@ -45,10 +45,13 @@ def _run(arguments: argparse.Namespace) -> None:
     from ocrtune.config.loader import FILES_OF_A_RUN
     from ocrtune.config.recipes import find_config
     from ocrtune.training.allocator import FreedMemory, use_large_pages
+    from ocrtune.training.threads import let_threads_sleep
+
+    let_threads_sleep()
+    use_large_pages()
     from ocrtune.training.run import train
 
     config = load(find_config(arguments.config), [*_short_forms(arguments), *overrides_of(arguments)], FILES_OF_A_RUN)
-    use_large_pages()
     if arguments.find_lr:
         from ocrtune.training.find_rate import find_rate
 

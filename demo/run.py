@@ -55,7 +55,6 @@ QUICK = Size(
     train=8, train_pages=4, val=3, test=3, test_pages=2, unseen=2,
     rec_epochs=1, rec_batch=8, det_epochs=1, det_batch=2, det_crop=160, workers=0,
 )  # fmt: skip
-WAYS = ("0.5", "0.7", "0.85")  # from base to tuned: part of the way forgets less of what the base model reads
 TRAIN_SEED, VAL_SEED, TEST_SEED, UNSEEN_SEED = 1_000_000, 2_000_000, 3_000_000, 4_000_000
 
 
@@ -110,7 +109,7 @@ def train(output: Path, size: Size) -> None:
     loaders = [f"Train.loader.num_workers={size.workers}", f"Eval.loader.num_workers={size.workers}"]
     run("train", "-c", REC_RECIPE, "-o", *files(output, "rec", "Train", "train"), *files(output, "rec", "Eval", "val"),
         f"Global.save_model_dir={output}/rec-run", f"Global.epoch_num={size.rec_epochs}",
-        f"Train.loader.batch_size_per_card={size.rec_batch}", *loaders, "--interpolate", *WAYS)  # fmt: skip
+        f"Train.loader.batch_size_per_card={size.rec_batch}", *loaders)  # fmt: skip
     run("train", "-c", DET_RECIPE, "-o", *files(output, "det", "Train", "train"), *files(output, "det", "Eval", "val"),
         f"Global.save_model_dir={output}/det-run", f"Global.epoch_num={size.det_epochs}",
         f"Train.loader.batch_size_per_card={size.det_batch}",

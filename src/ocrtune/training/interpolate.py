@@ -7,7 +7,8 @@ statistics of BatchNorm included; whole numbers are the tuned ones.
 The rule: of the shares that ``Global.interpolate`` gives, the one with the highest main indicator on the validation set
 wins, of equal ones the smallest. It becomes ``best.safetensors``, also where it scores less than the tuned weights: the
 validation set shows the user's images alone, and the share is asked for to keep the others. It never scores less than
-the base model: then ``best.safetensors`` stays what it was. To let the tuned weights compete, give 1 as a share.
+the base model: then ``best.safetensors`` stays what it was. To let the tuned weights compete, give 1 as a share, as our
+recipes for recognition do.
 
 The tuned weights are the best ones. Where no evaluation beat the base model they are the last ones: weights between two
 models often read more than either.
@@ -76,7 +77,7 @@ def interpolate_best(
     *,
     write: bool = True,
 ) -> Interpolated | None:
-    """Try every share as the module's docstring says; the one that won, None where nothing was learnt.
+    """Try every share as the module's docstring says; the one that won, None where that is 1 or nothing was learnt.
 
     model: in the form of the run; left with the weights of the last share. measure: evaluates it as it is. write: False
     in all but one of several processes.
@@ -95,6 +96,11 @@ def interpolate_best(
         tried.append((share, metrics))
         say(f"{1 - share:g} x base + {share:g} x tuned: {main_indicator} {metrics[main_indicator]:.4f}")
     share, metrics = max(tried, key=lambda one: one[1][main_indicator])
+    if share == 1 and not in_vain:
+        if write:
+            write_native(folder / BEST, tuned, metadata)  # an earlier interpolation may be there
+        say(f"{BEST} stays the tuned weights: between base and tuned the model reads less")
+        return None
     kept = metrics[main_indicator] >= before.metrics[main_indicator]
     if kept and write:
         own = {**metadata, _SHARE: f"{share:g}", "metrics": json.dumps(metrics)}
@@ -104,7 +110,7 @@ def interpolate_best(
     elif not kept:
         stays = (base, {**base_metadata, **score_metadata(before)}) if in_vain else (tuned, metadata)
         if write:
-            write_native(folder / BEST, *stays)  # an earlier interpolation may be there
+            write_native(folder / BEST, *stays)  # likewise
         whose = "base" if in_vain else "tuned"
         say(f"{BEST} stays the {whose} weights: between base and tuned the model reads less than the base")
     target = last if in_vain else best

@@ -95,6 +95,19 @@ def test_interpolating_again_in_vain_leaves_the_tuned_weights(tmp_path: Path) ->
     assert load_checkpoint_weights(Scale(), tmp_path / BEST) == Score({"acc": 0.75}, 20, 2)
 
 
+def test_the_tuned_weights_may_win(tmp_path: Path) -> None:
+    run = Folder(tmp_path)
+    run.interpolate({0.5: 0.625})
+    assert run.interpolate({0.5: 0.625, 1.0: 0.75}) is None
+    assert run.stored(BEST) == 1.0
+    assert load_checkpoint_weights(Scale(), tmp_path / BEST) == Score({"acc": 0.75}, 20, 2)
+    assert "stays the tuned weights" in run.said[-1]
+
+
+def test_of_equal_scores_the_nearest_to_the_base_wins(tmp_path: Path) -> None:
+    assert Folder(tmp_path).interpolate({0.5: 0.75, 1.0: 0.75}).share == 0.5
+
+
 def test_a_run_that_goes_on_elsewhere_brings_its_own_base(tmp_path: Path) -> None:
     ours, other = tmp_path / "ours", tmp_path / "other"
     for folder, weight in ((ours, 0.25), (other, 8.0)):

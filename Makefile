@@ -44,7 +44,7 @@ bench: $(READY)
 	  echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 # PaddleOCR runs in PADDLE_PYTHON, by default in an environment made for it; ARGS goes to the script.
-BENCH_READY = $(READY) $(if $(filter .venv-paddle/%,$(PADDLE_PYTHON)),.venv-paddle/bench-ready)
+BENCH_READY = $(READY) $(if $(filter .venv-paddle/%,$(PADDLE_PYTHON)),$(PADDLE_READY))
 BENCH_PEERS = --paddleocr "$(PADDLEOCR)" --paddle-python "$(PADDLE_PYTHON)" --shared "$(SHARED)"
 
 bench-train: $(BENCH_READY)
@@ -61,14 +61,10 @@ bench-time: $(BENCH_READY)
 	$(BIN)/python benchmarks/time_to_accuracy.py $(BENCH_PEERS) \
 	  $(if $(PADDLEOCR_LATER),--paddleocr-later "$(PADDLEOCR_LATER)") $(ARGS)
 
-# Real PaddleOCR code runs in an environment of its own; commit 79f652f5 is the one the tests speak of.
-$(PADDLE_READY): tests/parity/make_golden/requirements.txt
+# Real PaddleOCR code runs in an environment of its own, for parity and benchmarks; commit 79f652f5 is the one they mean.
+$(PADDLE_READY): tests/parity/requirements-paddle.txt
 	$(PYTHON) -m venv .venv-paddle
 	.venv-paddle/bin/pip install --quiet -r $<
-	@touch $@
-
-.venv-paddle/bench-ready: $(PADDLE_READY) benchmarks/requirements-paddle.txt
-	.venv-paddle/bin/pip install --quiet -r benchmarks/requirements-paddle.txt
 	@touch $@
 
 parity: $(READY) $(PADDLE_READY)

@@ -4,7 +4,8 @@
 
 Same model, weights, training lines and validation lines; PaddleOCR with its own YAML and the best settings found for
 it, evaluated after every epoch, ocrtune with its recipe. One after the other on a machine that does nothing else. Time
-counts from the start of each command. PaddleOCR's best metric within its minutes is the target.
+counts from the start of each command. PaddleOCR's best metric within its minutes is the target. A side that the
+folder has a curve of, with the same minutes, is not measured again.
 
     python benchmarks/time_to_accuracy.py --draw docs/time_to_accuracy.png RESULT.json ...
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,17 @@ def run_ocrtune(case: Case, files: Files, args: argparse.Namespace, seconds: flo
     )
 
 
+def curve(name: str, args: argparse.Namespace, measure: Callable[[], Points]) -> Points:
+    """What ``measure`` finds, kept in the folder; what was kept there before, if it was of as many minutes."""
+    kept = args.folder / f"{name}.json"
+    if kept.exists() and (before := json.loads(kept.read_text()))["minutes"] == args.minutes:
+        print(f"{name}: as it was measured before; remove {kept} to measure it again", flush=True)
+        return [(seconds, value) for seconds, value in before["points"]]
+    points = measure()
+    kept.write_text(json.dumps({"minutes": args.minutes, "points": points}) + "\n")
+    return points
+
+
 def verdict(theirs: Points, ours: Points, minutes: float) -> dict[str, Any]:
     """target: the best that PaddleOCR reached. reached: seconds until ocrtune was there, None if never."""
     target = max(value for _, value in theirs)
@@ -217,8 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found |= {"data": case.data[0], "metric": case.metrics[1]}
     print(machine.line(found["machine"]), flush=True)
     files = prepare(case, args.shared, args.folder)
-    ours = run_ocrtune(case, files, args, 60 * args.minutes)
-    theirs = run_paddleocr(case, files, args, 60 * args.minutes)
+    ours = curve(OURS, args, lambda: run_ocrtune(case, files, args, 60 * args.minutes))
+    theirs = curve(THEIRS, args, lambda: run_paddleocr(case, files, args, 60 * args.minutes))
     if not theirs:
         print(f"PaddleOCR did not get to an evaluation within {args.minutes:g} minutes; see {args.folder}")
         return 1

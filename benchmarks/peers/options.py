@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
+
+
+def interpreter(name: str) -> str:
+    """The absolute path of an interpreter, which is started from other folders; a link stays one (a venv's python)."""
+    found = shutil.which(name)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"there is no interpreter {name}")
+    return os.path.abspath(found)
 
 
 def add_peer_options(parser: argparse.ArgumentParser) -> None:
     """Where the peer and the images are."""
     parser.add_argument("--paddleocr", type=Path, help="checkout at 79f652f5")
-    parser.add_argument("--paddle-python", default=sys.executable, help="interpreter with paddlepaddle")
+    parser.add_argument(
+        "--paddle-python", type=interpreter, default=sys.executable, help="interpreter with paddlepaddle"
+    )
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("OCRTUNE_SHARED", "../shared")))
 
 

@@ -1,5 +1,6 @@
 """How curves are taken from running commands, compared and drawn."""
 
+import argparse
 import json
 import runpy
 import sys
@@ -50,6 +51,28 @@ def test_a_command_that_fails_is_an_error_and_one_out_of_time_is_not(script: dic
     with pytest.raises(CommandFailed, match="ended with 3"):
         trained(tmp_path, 0, 3, 60)
     assert [value for _, value in trained(tmp_path, 600, 0, 3)] == [0.25, 0.5]
+
+
+def test_an_interpreter_is_found_from_any_folder(
+    script: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from peers.options import interpreter
+
+    link = tmp_path / "venv" / "python"
+    link.parent.mkdir()
+    link.symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    assert interpreter("venv/python") == str(link)
+    with pytest.raises(argparse.ArgumentTypeError, match="no interpreter venv/python4"):
+        interpreter("venv/python4")
+
+
+def test_a_side_is_measured_once(script: dict[str, Any], tmp_path: Path) -> None:
+    args = argparse.Namespace(folder=tmp_path, minutes=60)
+    assert script["curve"]("ocrtune", args, lambda: [(5.0, 0.6)]) == [(5.0, 0.6)]
+    assert script["curve"]("ocrtune", args, lambda: pytest.fail("measured again")) == [(5.0, 0.6)]
+    args.minutes = 30
+    assert script["curve"]("ocrtune", args, lambda: [(5.0, 0.7)]) == [(5.0, 0.7)]
 
 
 def test_the_target_is_the_peers_best(script: dict[str, Any]) -> None:

@@ -9,21 +9,21 @@ from typing import Any
 
 from ocrtune.training.allocator import FreedMemory, use_large_pages
 from ocrtune.training.threads import let_threads_sleep
-
-let_threads_sleep()  # as `ocrtune train` does, like use_large_pages
-
-import torch  # noqa: E402
-
-from peers.bound import measure_bounds  # noqa: E402
-from peers.cases import TrainCase  # noqa: E402
-from peers.made_sets import make_set  # noqa: E402
-from peers.ocrtune_run import made_up_batch, make_run  # noqa: E402
-from peers.protocol import Answer, serve  # noqa: E402
+from peers.cases import TrainCase
+from peers.protocol import Answer, serve
 
 
 def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
     """arguments: case, configs (folder), dictionary (or None), folder to write to, samples there, more (overrides)."""
+    let_threads_sleep()  # as `ocrtune train` does, before torch is imported
     use_large_pages()
+
+    import torch
+
+    from peers.bound import measure_bounds
+    from peers.made_sets import make_set
+    from peers.ocrtune_run import made_up_batch, make_run
+
     memory = FreedMemory()
     case = TrainCase(**arguments["case"])
     dictionary = Path(arguments["dictionary"]) if arguments["dictionary"] else None

@@ -11,11 +11,11 @@ Activation = Literal["none", "relu", "hardswish"]
 
 
 class ActivatedNorm(nn.BatchNorm2d):
-    """A BatchNorm that takes the activation behind it into its own computation."""
+    """A BatchNorm that is told of the activation behind it, and may compute both together."""
 
     def activated(self, x: Tensor, activation: Activation) -> Tensor:
-        """``activation`` of what :meth:`forward` makes of x; (N, C, H, W), kept."""
-        raise NotImplementedError
+        """``activation`` of the normalised x; (N, C, H, W), kept."""
+        return activate(super().forward(x), activation)
 
 
 def activated(norm: nn.Module, x: Tensor, activation: Activation) -> Tensor:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ocrtune.models.activated import ActivatedNorm, Activation, activate
+from ocrtune.models.activated import ActivatedNorm, Activation
 from ocrtune.training.compiled import (
     Rows,
     Sums,
@@ -46,7 +46,7 @@ class FastBatchNorm2d(ActivatedNorm):
     def activated(self, x: Tensor, activation: Activation) -> Tensor:
         """``activation`` of the normalised x; (N, C, H, W), kept."""
         if not self._pays(x):
-            return activate(super().forward(x), activation)
+            return super().activated(x, activation)
         y, mean, variance = _apply(x, self.weight, self.bias, self.eps, _CODES[activation])
         if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
             assert self.momentum is not None

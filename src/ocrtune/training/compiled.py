@@ -46,7 +46,7 @@ def empty_rows_like(x: Tensor) -> tuple[Tensor, Rows]:
 def can_compile() -> bool:
     """Whether numba (the ``train`` extra) is there."""
     try:
-        import numba  # noqa: F401
+        import numba  # noqa: F401  # only tried
     except ImportError:
         return False
     return True

@@ -3,9 +3,9 @@
     make bench-time PADDLEOCR=checkout [ARGS="--case rec-v2-wire --minutes 60"]
 
 Same model, weights, training lines and validation lines; PaddleOCR with its own YAML and the best settings found for
-it, evaluated after every epoch, ocrtune with its recipe. One after the other on a machine that does nothing else. Time
-counts from the start of each command. PaddleOCR's best metric within its minutes is the target. A side that the
-folder has a curve of, with the same minutes, is not measured again.
+it, evaluated after every epoch, ocrtune with its recipe. They take turns of a minute, A B A B, the other one stopped;
+each one's time counts while it runs, from the start of its command. PaddleOCR's best metric within its minutes is the
+target.
 
     python benchmarks/time_to_accuracy.py --draw docs/time_to_accuracy.png RESULT.json ...
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from peers import machine
 from peers.cases import KEYS_V1, V2_REC, V6_DET, paddleocr_configs
 from peers.curves import Panel, picture
 from peers.options import add_peer_options, best_settings
-from peers.stamped import Points, evaluations
+from peers.stamped import Command, Points, evaluations
 
 OURS, THEIRS = "ocrtune", "PaddleOCR"
 PROMISED = 8.0
@@ -118,24 +118,24 @@ def paddleocr_config(source: Path, files: Files, folder: Path, dictionary: Path 
     return written
 
 
-def run_paddleocr(case: Case, files: Files, args: argparse.Namespace, seconds: float) -> Points:
-    """Its ``tools/train.py``, ended after ``seconds``."""
+def paddleocr_command(case: Case, files: Files, args: argparse.Namespace) -> Command:
+    """Its ``tools/train.py``, ended after the minutes."""
     checkout = (args.paddleocr_later if case.later else args.paddleocr).resolve()
     dictionary = checkout / KEYS_V1 if case.config.startswith("rec") else None
     source = paddleocr_configs(args.shared, checkout) / case.config
     config = paddleocr_config(source, files, args.folder, dictionary)
-    return evaluations(
+    return Command(
         [args.paddle_python, "tools/train.py", "-c", config],
         rf"cur metric, (?:.*\s)?{case.metrics[0]}: ([0-9.e-]+)",
         args.folder / "paddleocr.log",
-        seconds=seconds,
+        seconds=60 * args.minutes,
         folder=checkout,
         environment={**best_settings(machine.usable_cores()), "PYTHONPATH": str(checkout)},
     )
 
 
-def run_ocrtune(case: Case, files: Files, args: argparse.Namespace, seconds: float) -> Points:
-    """``ocrtune train`` to the end of its recipe, or for ``seconds``."""
+def ocrtune_command(case: Case, files: Files, args: argparse.Namespace) -> Command:
+    """``ocrtune train`` to the end of its recipe, or for the minutes."""
     paths = {
         "Train.dataset.data_dir": files.images,
         "Train.dataset.label_file_list": files.training,
@@ -144,26 +144,15 @@ def run_ocrtune(case: Case, files: Files, args: argparse.Namespace, seconds: flo
         "Global.save_model_dir": args.folder / "ocrtune",
     }
     overrides = [part for name, path in paths.items() for part in ("-o", f"{name}={json.dumps(str(path))}")]
-    return evaluations(
+    return Command(
         [sys.executable, "-m", "ocrtune", "train", "-c", RECIPES / case.recipe, *overrides],
         rf"(?:epoch|before training).*: .*\b{case.metrics[1]} ([0-9.]+)",
         args.folder / "ocrtune.log",
-        seconds=seconds,
+        seconds=60 * args.minutes,
         folder=args.folder,
         environment={},
         quiet=("OMP_NUM_THREADS",),
     )
-
-
-def curve(name: str, args: argparse.Namespace, measure: Callable[[], Points]) -> Points:
-    """What ``measure`` finds, kept in the folder; what was kept there before, if it was of as many minutes."""
-    kept = args.folder / f"{name}.json"
-    if kept.exists() and (before := json.loads(kept.read_text()))["minutes"] == args.minutes:
-        print(f"{name}: as it was measured before; remove {kept} to measure it again", flush=True)
-        return [(seconds, value) for seconds, value in before["points"]]
-    points = measure()
-    kept.write_text(json.dumps({"minutes": args.minutes, "points": points}) + "\n")
-    return points
 
 
 def verdict(theirs: Points, ours: Points, minutes: float) -> dict[str, Any]:
@@ -229,8 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found |= {"data": case.data[0], "metric": case.metrics[1]}
     print(machine.line(found["machine"]), flush=True)
     files = prepare(case, args.shared, args.folder)
-    ours = curve(OURS, args, lambda: run_ocrtune(case, files, args, 60 * args.minutes))
-    theirs = curve(THEIRS, args, lambda: run_paddleocr(case, files, args, 60 * args.minutes))
+    ours, theirs = evaluations([ocrtune_command(case, files, args), paddleocr_command(case, files, args)])
     if not theirs:
         print(f"PaddleOCR did not get to an evaluation within {args.minutes:g} minutes; see {args.folder}")
         return 1

@@ -29,28 +29,55 @@ def script(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return runpy.run_path(str(BENCHMARKS / "time_to_accuracy.py"))
 
 
-def trained(folder: Path, sleep: float, code: int, seconds: float) -> list[tuple[float, float]]:
-    from peers.stamped import evaluations
+def trained(folder: Path, *lengths: tuple[float, int], seconds: float = 60, turn: float = 60) -> list[Any]:
+    """Curves of commands that sleep and end, (seconds, exit code) each."""
+    from peers.stamped import Command, evaluations
 
-    command = [sys.executable, "-c", TRAINING, str(sleep), str(code)]
     return evaluations(
-        command, r"epoch \d+: acc: ([0-9.]+)", folder / "log", seconds=seconds, folder=folder, environment={}
+        [
+            Command(
+                [sys.executable, "-c", TRAINING, str(sleep), str(code)],
+                r"epoch \d+: acc: ([0-9.]+)",
+                folder / f"log{number}",
+                seconds=seconds,
+                folder=folder,
+                environment={},
+            )
+            for number, (sleep, code) in enumerate(lengths)
+        ],
+        turn,
     )
 
 
 def test_metrics_come_with_the_seconds_they_were_printed_at(script: dict[str, Any], tmp_path: Path) -> None:
-    found = trained(tmp_path, 0, 0, 60)
+    (found,) = trained(tmp_path, (0, 0))
     assert [value for _, value in found] == [0.25, 0.5]
     assert 0 < found[0][0] <= found[1][0]
-    assert "loss 3" in (tmp_path / "log").read_text()
+    assert "loss 3" in (tmp_path / "log0").read_text()
 
 
 def test_a_command_that_fails_is_an_error_and_one_out_of_time_is_not(script: dict[str, Any], tmp_path: Path) -> None:
     from peers.stamped import CommandFailed
 
     with pytest.raises(CommandFailed, match="ended with 3"):
-        trained(tmp_path, 0, 3, 60)
-    assert [value for _, value in trained(tmp_path, 600, 0, 3)] == [0.25, 0.5]
+        trained(tmp_path, (0, 3))
+    (found,) = trained(tmp_path, (600, 0), seconds=3)
+    assert [value for _, value in found] == [0.25, 0.5]
+
+
+def test_commands_take_turns_and_count_their_own_seconds(script: dict[str, Any], tmp_path: Path) -> None:
+    from peers.stamped import Command, evaluations
+
+    tell = "import time\nfor _ in range(40): time.sleep(0.05); print('at', time.time(), flush=True)"
+    command = [sys.executable, "-c", tell]
+    logs = [tmp_path / "a", tmp_path / "b"]
+    curves = evaluations([Command(command, r"at (.*)", log, 60, tmp_path, {}) for log in logs], turn=0.5)
+    whose = [who for _, who in sorted((at, who) for who, curve in enumerate(curves) for _, at in curve)]
+    changes = sum(first != second for first, second in zip(whose, whose[1:]))
+    assert len(whose) == 80
+    assert 4 <= changes <= 16  # turns, not side by side
+    for curve in curves:
+        assert curve[-1][0] < 0.75 * (curve[-1][1] - min(curves[0][0][1], curves[1][0][1]))  # the other's turns do not count
 
 
 def test_an_interpreter_is_found_from_any_folder(
@@ -65,14 +92,6 @@ def test_an_interpreter_is_found_from_any_folder(
     assert interpreter("venv/python") == str(link)
     with pytest.raises(argparse.ArgumentTypeError, match="no interpreter venv/python4"):
         interpreter("venv/python4")
-
-
-def test_a_side_is_measured_once(script: dict[str, Any], tmp_path: Path) -> None:
-    args = argparse.Namespace(folder=tmp_path, minutes=60)
-    assert script["curve"]("ocrtune", args, lambda: [(5.0, 0.6)]) == [(5.0, 0.6)]
-    assert script["curve"]("ocrtune", args, lambda: pytest.fail("measured again")) == [(5.0, 0.6)]
-    args.minutes = 30
-    assert script["curve"]("ocrtune", args, lambda: [(5.0, 0.7)]) == [(5.0, 0.7)]
 
 
 def test_the_target_is_the_peers_best(script: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ class Command:
 
 
 def evaluations(commands: Sequence[Command], turn: float = TURN) -> list[Points]:
-    """Run the commands in turns of ``turn`` seconds, A B A B, each with the whole machine; the last one left runs alone.
+    """Run the commands in turns of ``turn`` seconds, A B A B, each with the whole machine; the last one runs alone.
 
     A command's seconds count while it runs. Whatever the machine does in these minutes hits all of them.
     """
@@ -101,8 +101,9 @@ class _Running:
         self._before, self._since = self._seconds(), None
 
     def check(self) -> None:
-        if self._process.returncode != 0 and not self._ended_by_us:
-            raise CommandFailed(f"{self.command.words[0]} ended with {self._process.returncode}; see {self.command.log}")
+        code = self._process.returncode
+        if code != 0 and not self._ended_by_us:
+            raise CommandFailed(f"{self.command.words[0]} ended with {code}; see {self.command.log}")
 
     def _seconds(self) -> float:
         since = self._since

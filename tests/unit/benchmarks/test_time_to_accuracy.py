@@ -4,6 +4,7 @@ import argparse
 import json
 import runpy
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,13 @@ def test_commands_take_turns_and_count_their_own_seconds(script: dict[str, Any],
     logs = [tmp_path / "a", tmp_path / "b"]
     curves = evaluations([Command(command, r"at (.*)", log, 60, tmp_path, {}) for log in logs], turn=0.5)
     whose = [who for _, who in sorted((at, who) for who, curve in enumerate(curves) for _, at in curve)]
-    changes = sum(first != second for first, second in zip(whose, whose[1:]))
+    changes = sum(first != second for first, second in pairwise(whose))
     assert len(whose) == 80
     assert 4 <= changes <= 16  # turns, not side by side
+    start = min(at for curve in curves for _, at in curve)
     for curve in curves:
-        assert curve[-1][0] < 0.75 * (curve[-1][1] - min(curves[0][0][1], curves[1][0][1]))  # the other's turns do not count
+        own, ended = curve[-1]
+        assert own < 0.75 * (ended - start)  # the other's turns do not count
 
 
 def test_an_interpreter_is_found_from_any_folder(

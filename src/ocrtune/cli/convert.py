@@ -23,6 +23,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from functools import partial
+
+    from tqdm import tqdm
+
     from ocrtune.data.convert import convert
 
     done = convert(
@@ -32,6 +36,7 @@ def _run(arguments: argparse.Namespace) -> None:
         arguments.output,
         crops=arguments.crops,
         skip_missing=arguments.skip_missing,
+        progress=partial(tqdm, desc="crops", unit="page", delay=2),
     )
     print(f"{done.pages:,} pages with {done.texts:,} texts, {done.ignored:,} of them ignored (illegible)")
     if done.missing:

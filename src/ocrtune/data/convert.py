@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ocrtune.data.public import lsvt, text_files
 from ocrtune.data.public.images import ImageIndex
 
 READERS: dict[str, Callable[[Path, ImageIndex], list[Sample]]] = {"lsvt": lsvt.read, **text_files.READERS}
+Progress = Callable[[Sequence[Sample]], Iterable[Sample]]
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 _IGNORED = "###"
 
@@ -36,11 +37,21 @@ class Converted:
     files: tuple[Path, ...]
 
 
-def convert(form: str, labels: Path, images: Path, output: Path, *, crops: bool, skip_missing: bool) -> Converted:
+def convert(
+    form: str,
+    labels: Path,
+    images: Path,
+    output: Path,
+    *,
+    crops: bool,
+    skip_missing: bool,
+    progress: Progress = iter,
+) -> Converted:
     """Read a public data set and write ``output/det.txt``; with ``crops`` also ``output/rec.txt`` and the crops of its
     legible texts in ``output/crops``. Paths in both files are absolute, so that they mix with any ``data_dir``.
 
     form: a key of READERS. labels: LSVT's JSON file, or the folder of text files. images: searched with its subfolders.
+    progress: hands on the pages whose texts are cut out, one by one.
     Raises one DataError with everything that cannot be understood; nothing is written then. With ``crops`` an image
     that cannot be read is a DataError too, after ``det.txt`` was written.
     """
@@ -52,7 +63,7 @@ def convert(form: str, labels: Path, images: Path, output: Path, *, crops: bool,
     files = [_write(output / "det.txt", [f"{sample.image_path}\t{_label(sample)}" for sample in samples])]
     lines: list[str] = []
     if crops:
-        lines = _write_crops(samples, output.absolute() / "crops")
+        lines = _write_crops(progress(samples), output.absolute() / "crops")
         files.append(_write(output / "rec.txt", lines))
     texts = [text for sample in samples for text in sample.instances]
     ignored = sum(text.ignore for text in texts)
@@ -75,7 +86,7 @@ def _write(path: Path, lines: Sequence[str]) -> Path:
     return path
 
 
-def _write_crops(samples: Sequence[Sample], folder: Path) -> list[str]:
+def _write_crops(samples: Iterable[Sample], folder: Path) -> list[str]:
     """Label lines of every legible text; its crop is upright, tall ones turned as prediction turns them."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []

@@ -1,6 +1,7 @@
 """Public data sets become label files that this library reads."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import pytest
 
 from ocrtune.cli.main import main
 from ocrtune.core.errors import DataError
+from ocrtune.core.records import Sample
 from ocrtune.data.convert import READERS, convert
 from ocrtune.data.formats import paddle_det, paddle_rec
 
@@ -179,6 +181,20 @@ def test_crops_of_images_that_differ_in_their_suffix_do_not_overwrite_each_other
     lines = paddle_rec.read_labels(tmp_path / "out" / "rec.txt", Path("elsewhere"))
     assert [line.text for line in lines] == ["gt_1.jpg", "gt_1.png"]
     assert len({line.image_path for line in lines}) == 2
+
+
+def test_progress_gets_every_page_whose_texts_are_cut_out(images: Path, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def progress(samples: Sequence[Sample]) -> Iterator[Sample]:
+        assert len(samples) == 2
+        for sample in samples:
+            yield sample
+            seen.append(sample.image_path.stem)
+
+    arguments = ("lsvt", write_lsvt(tmp_path), images, tmp_path / "out")
+    assert convert(*arguments, crops=True, skip_missing=False, progress=progress).lines == 2
+    assert seen == ["gt_1", "gt_2"]
 
 
 def test_the_command_line_offers_every_format(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,12 +5,14 @@ Source: Graves et al. (ICML 2006); PaddleOCR ppocr/losses/rec_ctc_loss.py at 79f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ocrtune.losses.registry import losses
 
@@ -37,14 +39,11 @@ class CTCLoss(nn.Module):
 
     def forward(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         logits, labels, lengths = outputs["ctc"], targets["ctc"], targets["length"]
-        samples, steps, _ = logits.shape
-        log_probabilities = F.log_softmax(logits.float(), dim=2).transpose(0, 1)
-        input_lengths = torch.full((samples,), steps, dtype=torch.int64)
-        loss = F.ctc_loss(log_probabilities, labels, input_lengths, lengths, reduction="none", zero_infinity=True)
+        feasible = steps_needed(labels, lengths) <= logits.shape[1]
+        loss = _losses(logits.float(), labels, lengths, feasible)
         if self.options.use_focal_loss:
             loss = loss * (1 - torch.exp(-loss)).square()
-        infeasible = (steps_needed(labels, lengths) > steps).sum()
-        return {"loss": loss.mean(), "infeasible": infeasible}
+        return {"loss": loss.mean(), "infeasible": (~feasible).sum()}
 
 
 def steps_needed(labels: Tensor, lengths: Tensor) -> Tensor:
@@ -54,3 +53,43 @@ def steps_needed(labels: Tensor, lengths: Tensor) -> Tensor:
     inside = torch.arange(1, labels.shape[1], device=labels.device) < lengths.unsqueeze(1)
     repeats = ((labels[:, 1:] == labels[:, :-1]) & inside).sum(dim=1)
     return lengths + repeats
+
+
+class _CTC(torch.autograd.Function):
+    """-log p(text) of each sample, (N,), from logits (N, T, C); PyTorch's CTC sees the text's own characters only.
+
+    A sample's loss depends on its own characters' probabilities; those of the other thousands of classes get the
+    gradient of the softmax, p, and nothing else. PyTorch writes tensors of all classes for both, several times.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, lengths: Tensor, feasible: Tensor) -> Tensor:
+        samples, steps, _ = logits.shape
+        log_probabilities = F.log_softmax(logits, dim=2)
+        alphabet = F.pad(labels, (1, 0))  # blank, then the text as it is, (N, 1 + L)
+        index = alphabet.unsqueeze(1).expand(-1, steps, -1)
+        own = log_probabilities.gather(2, index).transpose(0, 1).contiguous()  # (T, N, 1 + L)
+        same = labels.unsqueeze(2) == labels.unsqueeze(1)
+        text = same.to(torch.uint8).argmax(2) + 1  # the place in the alphabet where each character is first
+        with torch.set_grad_enabled(ctx.needs_input_grad[0]):
+            own.requires_grad_(ctx.needs_input_grad[0])
+            input_lengths = torch.full((samples,), steps, dtype=torch.int64)
+            losses = F.ctc_loss(own, text, input_lengths, lengths, reduction="none", zero_infinity=True)
+        ctx.save_for_backward(log_probabilities, index, feasible)
+        ctx.inner = own, losses
+        return losses.detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        log_probabilities, index, feasible = ctx.saved_tensors
+        own, losses = ctx.inner
+        gradient = gradient * feasible
+        (found,) = torch.autograd.grad(losses, own, gradient)
+        # PyTorch's gradient takes a softmax in front for granted: it is p minus what the text draws to itself
+        drawn = (found - own.detach().exp() * gradient.unsqueeze(1)).transpose(0, 1)
+        of_logits = log_probabilities.exp().mul_(gradient[:, None, None]).scatter_add_(2, index, drawn)
+        return of_logits, None, None, None
+
+
+_losses: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = _CTC.apply

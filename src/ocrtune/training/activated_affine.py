@@ -25,6 +25,7 @@ from ocrtune.training.compiled import (
     rows_of,
     shares,
     together,
+    wide,
 )
 
 _SMALLEST = 2**15  # numbers of a map from which on this is faster
@@ -58,10 +59,10 @@ class _ActivatedAffine(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-        rows = rows_of(x)
+        rows = wide(rows_of(x))
         y, out = empty_rows_like(x)
         numbers = np.float32(scale.item()), np.float32(bias.item())
-        together(compiled(activate), [(rows, out, *numbers, *share) for share in shares(len(rows))])
+        together(compiled(activate), [(rows, wide(out), *numbers, *share) for share in shares(len(rows))])
         ctx.save_for_backward(x, scale)
         return y
 
@@ -69,11 +70,11 @@ class _ActivatedAffine(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, scale = ctx.saved_tensors
-        rows, of_y = rows_of(x), rows_of(gradient)
+        rows, of_y = wide(rows_of(x)), wide(rows_of(gradient))
         of_x, out = empty_rows_like(x)
         cuts = shares(len(rows))
         sums = np.zeros((len(cuts), 2, rows.shape[1]))
-        jobs = [(rows, of_y, out, np.float32(scale.item()), *total, *cut) for total, cut in zip(sums, cuts)]
+        jobs = [(rows, of_y, wide(out), np.float32(scale.item()), *total, *cut) for total, cut in zip(sums, cuts)]
         together(compiled(hand_back), jobs)
         of_scale, of_bias = torch.from_numpy(sums.sum((0, 2)).astype(np.float32))[:, None]
         return of_x, of_scale, of_bias
@@ -99,7 +100,7 @@ def hand_back(
 ) -> None:
     """Write the gradient of ``x`` into the rows ``first`` to ``end`` of ``out``; add up those of scale and bias.
 
-    gradient: that of the output. of_scale, of_bias: (C,), what each channel adds to them.
+    gradient: that of the output. of_scale, of_bias: (C,), what each column adds to them.
     """
     channels = x.shape[1]
     s, b = np.zeros(channels, np.float32), np.zeros(channels, np.float32)

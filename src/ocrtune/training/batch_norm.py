@@ -27,6 +27,7 @@ from ocrtune.training.compiled import (
     rows_of,
     shares,
     together,
+    wide,
 )
 
 PerChannel = NDArray[np.float32]
@@ -81,6 +82,10 @@ class Scaling(NamedTuple):
     scale: PerChannel
     shift: PerChannel
 
+    def along(self, rows: Rows) -> tuple[PerChannel, ...]:
+        """For each column of ``rows``, which hold one pixel or several."""
+        return tuple(_along(values, rows) for values in self)
+
 
 class _BatchNorm(torch.autograd.Function):
     """-> (activated, mean, biased variance); weight, bias, mean and variance: (C,)."""
@@ -89,8 +94,7 @@ class _BatchNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, activation: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows = rows_of(x)
-        mean, variance = _moments(rows)
+        mean, variance = _moments(rows_of(x))
         spread = np.sqrt(variance + eps)
         scaling = Scaling(
             mean.astype(np.float32),
@@ -98,7 +102,9 @@ class _BatchNorm(torch.autograd.Function):
             bias.detach().numpy(),
         )
         y, out = empty_rows_like(x)
-        together(compiled(normalise), [(rows, out, *scaling, activation, *share) for share in shares(len(rows))])
+        rows = wide(rows_of(x))
+        given = rows, wide(out), *scaling.along(rows), activation
+        together(compiled(normalise), [(*given, *share) for share in shares(len(rows))])
         ctx.save_for_backward(x)
         ctx.scaling, ctx.spread, ctx.activation = scaling, spread, activation
         found = torch.from_numpy(scaling.mean), torch.from_numpy(variance.astype(np.float32))
@@ -109,18 +115,19 @@ class _BatchNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        rows, of_y = rows_of(x), rows_of(gradient)
+        rows, of_y = wide(rows_of(x)), wide(rows_of(gradient))
+        count = x.numel() // x.shape[1]
         cuts = shares(len(rows))
         sums = np.zeros((len(cuts), 2, rows.shape[1]))
-        given = rows, of_y, *ctx.scaling, ctx.activation
+        given = rows, of_y, *ctx.scaling.along(rows), ctx.activation
         together(compiled(add_gradients), [(*given, *total, *cut) for total, cut in zip(sums, cuts)])
-        total, product = sums.sum(0)
+        total, product = _by_channel(sums, x.shape[1])
         of_x = None
         if ctx.needs_input_grad[0]:
             of_x, out = empty_rows_like(x)
-            constant = (total / len(rows)).astype(np.float32)
-            slope = (product / ctx.spread**2 / len(rows)).astype(np.float32)
-            together(compiled(hand_back), [(*given, out, constant, slope, *cut) for cut in cuts])
+            constant = _along((total / count).astype(np.float32), rows)
+            slope = _along((product / ctx.spread**2 / count).astype(np.float32), rows)
+            together(compiled(hand_back), [(*given, wide(out), constant, slope, *cut) for cut in cuts])
         of_weight = torch.from_numpy((product / ctx.spread).astype(np.float32))
         return of_x, of_weight, torch.from_numpy(total.astype(np.float32)), None, None
 
@@ -128,14 +135,28 @@ class _BatchNorm(torch.autograd.Function):
 _apply: Callable[[Tensor, Tensor, Tensor, float, int], tuple[Tensor, Tensor, Tensor]] = _BatchNorm.apply
 
 
-def _moments(rows: Rows) -> tuple[Sums, Sums]:
-    """Mean and biased variance of each column."""
-    centre = rows[:: max(1, len(rows) // _PROBES)].mean(0)
+def _moments(pixels: Rows) -> tuple[Sums, Sums]:
+    """Mean and biased variance of each channel."""
+    count, channels = pixels.shape
+    centre = pixels[:: max(1, count // _PROBES)].mean(0)
+    rows = wide(pixels)
     cuts = shares(len(rows))
     sums = np.zeros((len(cuts), 2, rows.shape[1]))
-    together(compiled(add_moments), [(rows, centre, *total, *cut) for total, cut in zip(sums, cuts)])
-    shifted, square = sums.sum(0) / len(rows)
+    given = rows, _along(centre, rows)
+    together(compiled(add_moments), [(*given, *total, *cut) for total, cut in zip(sums, cuts)])
+    shifted, square = _by_channel(sums, channels) / count
     return centre + shifted, np.maximum(square - shifted**2, 0)
+
+
+def _along(values: PerChannel, rows: Rows) -> PerChannel:
+    """(C,) -> (k C,): for each column of ``rows`` of k pixels."""
+    return np.tile(values, rows.shape[1] // len(values))
+
+
+def _by_channel(sums: Sums, channels: int) -> Sums:
+    """(shares, 2, k C) -> (2, C)."""
+    found: Sums = sums.reshape(len(sums), 2, -1, channels).sum((0, 2))
+    return found
 
 
 def add_moments(x: Rows, centre: PerChannel, total: Sums, square: Sums, first: int, end: int) -> None:

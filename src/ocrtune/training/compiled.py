@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from torch import Tensor
 Maps = NDArray[np.float32]  # (N, H, W, C)
 Rows = NDArray[np.float32]  # (N H W, C)
 Sums = NDArray[np.float64]
+_AT_ONCE = 32  # numbers of a row that compiled loops take at once with AVX2; the rest of the row goes one by one
 
 
 def is_plain_float(x: Tensor) -> bool:
@@ -33,6 +35,12 @@ def rows_of(x: Tensor) -> Rows:
     """(N, C, H, W) -> (N H W, C); a view in channels_last."""
     rows: Rows = maps_of(x).reshape(-1, x.shape[1])
     return rows
+
+
+def wide(rows: Rows) -> Rows:
+    """(R, C) -> (R / k, k C): rows of k pixels, so that loops along them leave no rest; as it is where R forbids."""
+    times = _AT_ONCE // math.gcd(rows.shape[1], _AT_ONCE)
+    return rows if len(rows) % times else rows.reshape(-1, times * rows.shape[1])
 
 
 def empty_rows_like(x: Tensor) -> tuple[Tensor, Rows]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ocrtune.training.dense import DenseConv2d, speed_up_dense_
+from ocrtune.training.dense import DenseConv2d, planes_of, speed_up_dense_
 
 
 def gradients(model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -46,3 +46,16 @@ def test_small_maps_frozen_weights_and_autocast_go_pytorchs_way() -> None:
         assert model(x).dtype == torch.bfloat16
     model.requires_grad_(False)
     assert model(x).grad_fn is None
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 8), (1, 5, 3, 7), (3, 1, 1, 2), (2, 40, 17, 16)])
+def test_planes_are_a_copy_in_another_order(shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape).to(memory_format=torch.channels_last)
+    found = planes_of(x)
+    assert found.is_contiguous()
+    assert torch.equal(found, x)
+
+
+def test_planes_of_planes_are_no_copy() -> None:
+    x = torch.randn(2, 3, 4, 8)
+    assert planes_of(x) is x

@@ -1,0 +1,59 @@
+"""Transposed convolutions learn the same, whoever adds up the gradient of their bias."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ocrtune.training.transposed import FastConvTranspose2d, speed_up_transposed_
+
+
+def gradients(model: nn.Module, x: Tensor) -> list[Tensor]:
+    x = x.clone().requires_grad_()
+    y = model(x)
+    weights = torch.linspace(-1, 1, y.numel()).reshape_as(y)
+    return list(torch.autograd.grad((y * weights).sum(), [x, *model.parameters()]))
+
+
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize(
+    "layer",
+    [nn.ConvTranspose2d(6, 4, 2, stride=2), nn.ConvTranspose2d(6, 1, 3, stride=2, padding=1, output_padding=1)],
+)
+def test_outputs_and_gradients_are_those_of_pytorch(layer: nn.Module, memory_format: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(copy.deepcopy(layer)).to(memory_format=memory_format)
+    fast = copy.deepcopy(plain)
+    assert speed_up_transposed_(fast) == 1
+    x = torch.randn(2, 6, 20, 24).to(memory_format=memory_format)
+    assert "Transposed" in type(fast(x).grad_fn).__name__
+    torch.testing.assert_close(fast(x), plain(x))
+    for mine, theirs in zip(gradients(fast, x), gradients(plain, x), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_nothing_is_renamed_and_a_layer_without_bias_stays() -> None:
+    model = nn.Sequential(nn.ConvTranspose2d(3, 4, 2), nn.ConvTranspose2d(4, 4, 2, bias=False))
+    parameters = dict(model.named_parameters())
+    assert speed_up_transposed_(model) == 1
+    assert [type(layer) for layer in model] == [FastConvTranspose2d, nn.ConvTranspose2d]
+    assert all(value is parameters[name] for name, value in model.named_parameters())
+
+
+def test_other_cases_go_pytorchs_way() -> None:
+    model = FastConvTranspose2d(3, 4, 2, stride=2)
+    x = torch.randn(1, 3, 9, 9)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert model(x).dtype == torch.bfloat16
+    assert model(x, [19, 19]).shape == (1, 4, 19, 19)
+    with torch.no_grad():
+        assert model(x).grad_fn is None
+
+
+def test_frozen_parts_get_no_gradient() -> None:
+    model = FastConvTranspose2d(3, 4, 2, stride=2)
+    model.bias.requires_grad_(False)
+    model(torch.randn(1, 3, 9, 9)).sum().backward()
+    assert model.bias.grad is None
+    assert model.weight.grad is not None

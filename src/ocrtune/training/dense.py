@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ocrtune.training.compiled import can_compile, compiled, is_plain_float, maps_of, shares, together
-from ocrtune.training.convolution import Geometry, convolution, gradients
+from ocrtune.training.convolution import Geometry, convolution, gradients, pads_with_zeros
 
 _CHANNELS = 32  # fewer are faster as they are
 _PIXELS = 4096  # of a map, likewise
@@ -20,14 +20,14 @@ _LINE = 16  # numbers that a line of the processor's cache holds
 
 
 class DenseConv2d(nn.Conv2d):
-    """A 3x3 ``nn.Conv2d`` without bias: same parameters, names and outputs; see the module for what differs."""
+    """A 3x3 ``nn.Conv2d``: same parameters, names and outputs; see the module for what differs."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
         learns = torch.is_grad_enabled() and self.weight.requires_grad
         if not learns or x.shape[2] * x.shape[3] < _PIXELS or not is_plain_float(x):
             return super().forward(x)
-        return convolution(x, self.weight, Geometry.of(self), _gradient_of_weight)
+        return convolution(x, self.weight, self.bias, Geometry.of(self), _gradient_of_weight)
 
 
 def speed_up_dense_(model: nn.Module) -> int:
@@ -42,9 +42,8 @@ def speed_up_dense_(model: nn.Module) -> int:
 
 
 def _is_dense(layer: nn.Conv2d) -> bool:
-    simple = layer.groups == 1 and layer.dilation == (1, 1) and layer.bias is None
-    zeros = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-    return simple and zeros and layer.kernel_size == (3, 3) and layer.in_channels >= _CHANNELS
+    simple = layer.groups == 1 and layer.dilation == (1, 1)
+    return simple and pads_with_zeros(layer) and layer.kernel_size == (3, 3) and layer.in_channels >= _CHANNELS
 
 
 def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrtune.training.compiled import Maps, can_compile, compiled, is_plain_float, maps_of, shares, together
-from ocrtune.training.convolution import Geometry, convolution
+from ocrtune.training.convolution import Geometry, convolution, pads_with_zeros
 
 _SMALLEST = 5  # the longer side of a kernel from which on this is faster; any dilated one
 
@@ -25,8 +25,7 @@ class DepthwiseConv2d(nn.Conv2d):
         """(N, C, H, W) -> (N, C, H', W')."""
         if not (torch.is_grad_enabled() and self.weight.requires_grad and is_plain_float(x)):
             return super().forward(x)
-        y = convolution(x, self.weight, Geometry.of(self), _gradient_of_weight)
-        return y if self.bias is None else y + self.bias[:, None, None]
+        return convolution(x, self.weight, self.bias, Geometry.of(self), _gradient_of_weight)
 
 
 def speed_up_depthwise_(model: nn.Module) -> int:
@@ -44,9 +43,8 @@ def speed_up_depthwise_(model: nn.Module) -> int:
 
 def _is_slow_depthwise(layer: nn.Conv2d) -> bool:
     depthwise = layer.groups == layer.in_channels == layer.out_channels > 1
-    zeros = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     large = max(layer.kernel_size) >= _SMALLEST or (max(layer.dilation) > 1 and max(layer.kernel_size) > 1)
-    return depthwise and zeros and large
+    return depthwise and pads_with_zeros(layer) and large
 
 
 def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:

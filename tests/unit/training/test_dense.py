@@ -16,10 +16,11 @@ def gradients(model: nn.Module, x: Tensor) -> list[Tensor]:
     return list(torch.autograd.grad((y * weights).sum(), [x, *model.parameters()]))
 
 
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_gradients_are_those_of_pytorch(stride: int) -> None:
+def test_gradients_are_those_of_pytorch(stride: int, bias: bool) -> None:
     torch.manual_seed(0)
-    plain = nn.Sequential(nn.Conv2d(32, 5, 3, stride, 1, bias=False)).to(memory_format=torch.channels_last)
+    plain = nn.Sequential(nn.Conv2d(32, 5, 3, stride, 1, bias=bias)).to(memory_format=torch.channels_last)
     fast = copy.deepcopy(plain)
     assert speed_up_dense_(fast) == 1
     x = torch.randn(2, 32, 64, 70).to(memory_format=torch.channels_last)

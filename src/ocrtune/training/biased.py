@@ -1,7 +1,7 @@
-"""Transposed convolutions whose bias learns fast on a CPU.
+"""Convolutions with a bias that learns fast on a CPU: all of a network whose BatchNorm is folded, and the heads of DB.
 
-oneDNN adds up the gradient of the bias at a twentieth of the speed of memory, which is most of such a layer's gradient:
-the heads of DB have two of them over the largest maps of the network. Here PyTorch's own sum does it.
+oneDNN adds up the gradient of the bias far below the speed of memory: in the transposed convolutions of DB's heads,
+over the largest maps of the network, that takes longer than all else that they do. Here PyTorch's own sum does it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,19 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ocrtune.training.compiled import is_plain_float
+from ocrtune.training.convolution import Geometry, channel_sums, convolution, gradients, pads_with_zeros
+
+_SMALLEST = 2**15  # numbers of a map from which on this is faster
+
+
+class BiasedConv2d(nn.Conv2d):
+    """An ``nn.Conv2d`` with a bias: same parameters, names and outputs; see the module for what differs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C', H', W')."""
+        if not torch.is_grad_enabled() or x.numel() < _SMALLEST or not is_plain_float(x):
+            return super().forward(x)
+        return convolution(x, self.weight, self.bias, Geometry.of(self), _gradient_of_weight)
 
 
 class FastConvTranspose2d(nn.ConvTranspose2d):
@@ -29,15 +42,24 @@ class FastConvTranspose2d(nn.ConvTranspose2d):
         return _apply(x, self.weight, self.bias, geometry)
 
 
-def speed_up_transposed_(model: nn.Module) -> int:
-    """Make each ``nn.ConvTranspose2d`` of ``model`` with a bias a :class:`FastConvTranspose2d`; their number.
+def speed_up_biased_(model: nn.Module) -> int:
+    """Make each convolution of ``model`` with a bias a layer of this module, but for depthwise ones; their number.
 
     Parameters stay the same objects.
     """
-    found = [layer for layer in model.modules() if type(layer) is nn.ConvTranspose2d and layer.bias is not None]
-    for layer in found:
-        layer.__class__ = FastConvTranspose2d
-    return len(found)
+    found = 0
+    for layer in model.modules():
+        if type(layer) is nn.ConvTranspose2d and layer.bias is not None:
+            layer.__class__ = FastConvTranspose2d
+            found += 1
+        elif type(layer) is nn.Conv2d and layer.bias is not None and layer.groups == 1 and pads_with_zeros(layer):
+            layer.__class__ = BiasedConv2d
+            found += 1
+    return found
+
+
+def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
+    return gradients(gradient, x, weight, geometry, [False, True, False])[1]
 
 
 class _Transposed(torch.autograd.Function):
@@ -58,14 +80,7 @@ class _Transposed(torch.autograd.Function):
         of_x, of_weight, _ = torch.ops.aten.convolution_backward(
             gradient, x, weight, None, stride, padding, dilation, True, output_padding, groups, wanted
         )
-        return of_x, of_weight, _channel_sums(gradient) if ctx.needs_input_grad[2] else None, None
+        return of_x, of_weight, channel_sums(gradient) if ctx.needs_input_grad[2] else None, None
 
 
 _apply: Callable[[Tensor, Tensor, Tensor, tuple[Any, ...]], Tensor] = _Transposed.apply
-
-
-def _channel_sums(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (C,). Rows of pixels first: PyTorch adds up long rows several times faster than short ones."""
-    samples, channels, height, width = x.shape
-    rows = x.permute(0, 2, 3, 1).reshape(samples * height, width * channels)
-    return rows.sum(0).view(width, channels).sum(0)

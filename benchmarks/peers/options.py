@@ -36,6 +36,14 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smoke", action="store_true", help="ocrtune alone, on drawn images: does the script work?")
 
 
+KEEP_MEMORY = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**36),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+"""glibc keeps freed memory, in large pages, instead of asking Linux for it again, as ``ocrtune train`` has it."""
+
+
 def best_settings(threads: int) -> dict[str, str]:
     """Environment in which PaddleOCR trains fastest: with its MKL's fast path on AMD. Found by hand."""
     return {"OMP_NUM_THREADS": str(threads), "MKL_DEBUG_CPU_TYPE": "5"}

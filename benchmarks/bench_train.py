@@ -155,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse(arguments)
     taking_part = stacks(args.paddle_python, args.threads)
     wanted = {OURS} if args.smoke else {OURS, *(args.only.split(",") if args.only else PROMISED)}
+    if unknown := wanted - {stack.name for stack in taking_part}:
+        sys.exit(f"error: unknown stack {', '.join(sorted(unknown))}; known: {DEFAULT}, {BEST}, {KEPT}")
     taking_part = [stack for stack in taking_part if stack.name in wanted]
     found: dict[str, Any] = {"machine": machine.describe(), "cases": {}}
     print(machine.line(found["machine"]))

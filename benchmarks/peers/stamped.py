@@ -41,15 +41,14 @@ class Command:
 def evaluations(commands: Sequence[Command], turn: float = TURN) -> list[Points]:
     """Run the commands in turns of ``turn`` seconds, A B A B, each with the whole machine; the last one runs alone.
 
-    A command's seconds count while it runs. Whatever the machine does in these minutes hits all of them.
+    A command's seconds count while it runs. Whatever the machine does in these minutes hits all of them. Raises
+    CommandFailed, and ends the others, when one ends with an error.
     """
     with ExitStack() as stack:
         running = [stack.enter_context(_Running(command)) for command in commands]
         while left := [each for each in running if not each.over]:
             for each in left:
                 each.go_on(turn)
-    for each in running:
-        each.check()
     return [each.found for each in running]
 
 
@@ -59,9 +58,8 @@ class _Running:
     def __init__(self, command: Command):
         self.command = command
         self.found: Points = []
-        self._before = 0.0  # seconds of the turns before this one
-        self._since: float | None = None  # when this turn began
-        self._ended_by_us = False
+        # seconds of the turns before this one, and when this one began: the reader never sees one without the other
+        self._clock: tuple[float, float | None] = 0.0, None
 
     def __enter__(self) -> _Running:
         kept = {name: value for name, value in os.environ.items() if name not in self.command.quiet}
@@ -81,7 +79,6 @@ class _Running:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended_by_us |= self._process.poll() is None
         self._signal(signal.SIGKILL)
         self._process.wait()
         self._reader.join()
@@ -92,22 +89,21 @@ class _Running:
 
     def go_on(self, turn: float) -> None:
         """Run for ``turn`` seconds, or to the end if that comes sooner."""
-        self._since = time.monotonic()
+        before = self._seconds()
+        self._clock = before, time.monotonic()
         self._signal(signal.SIGCONT)
         try:
-            self._process.wait(min(turn, self.command.seconds - self._before))
+            code = self._process.wait(min(turn, self.command.seconds - before))
         except subprocess.TimeoutExpired:
             self._signal(signal.SIGSTOP)
-        self._before, self._since = self._seconds(), None
-
-    def check(self) -> None:
-        code = self._process.returncode
-        if code != 0 and not self._ended_by_us:
+            code = 0
+        self._clock = self._seconds(), None
+        if code != 0:
             raise CommandFailed(f"{self.command.words[0]} ended with {code}; see {self.command.log}")
 
     def _seconds(self) -> float:
-        since = self._since
-        return self._before + (0.0 if since is None else time.monotonic() - since)
+        before, since = self._clock
+        return before + (0.0 if since is None else time.monotonic() - since)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process.poll() is None:

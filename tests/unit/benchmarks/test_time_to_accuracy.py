@@ -61,7 +61,7 @@ def test_a_command_that_fails_is_an_error_and_one_out_of_time_is_not(script: dic
     from peers.stamped import CommandFailed
 
     with pytest.raises(CommandFailed, match="ended with 3"):
-        trained(tmp_path, (0, 3))
+        trained(tmp_path, (0, 3), (600, 0), turn=5)  # the other one is ended
     (found,) = trained(tmp_path, (600, 0), seconds=3)
     assert [value for _, value in found] == [0.25, 0.5]
 

@@ -34,7 +34,7 @@ CLASSES = {
 def test_dictionary_has_as_many_classes_as_the_network(name):
     entry = catalogue.find(name)
     if not entry.is_installed():
-        pytest.skip(entry.wheel.install)
+        pytest.skip(f"{name} is an optional wheel: {entry.wheel.install}")
     charset = catalogue.charset_of(entry)
     assert charset.num_classes == CLASSES[name]
     assert charset.characters[-1] == " "

@@ -8,6 +8,7 @@ instead that it failed: so an error in one of them ends all of them.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -159,6 +160,9 @@ def _connect(device: str | None) -> Processes:
     except ModuleNotFoundError as error:
         what, fix = "several processes need the package accelerate", "pip install 'ocrtune[distributed]'"
         raise ConfigError(Problem("torchrun", what, fix)) from error
+    # its functions take the group of that moment as default and keep it: imported later, as torch.compile does, they
+    # would keep gloo's threads alive, which abort the process now and then while Python ends
+    importlib.import_module("torch.distributed.nn.functional")
     on_cpu = device == "cpu" or (device is None and not torch.cuda.is_available())
     if device not in (None, "cpu", "cuda"):
         raise ConfigError(

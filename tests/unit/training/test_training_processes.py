@@ -286,3 +286,29 @@ def test_torchrun_without_accelerate_or_with_one_gpu_for_all(
         monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(ConfigError, match=said), processes_of(device):
         pass
+
+
+LEAVING = """
+from pathlib import Path
+
+from ocrtune.training.processes import processes_of
+
+with processes_of("cpu") as processes:
+    import torch._dynamo  # what torch.compile imports when it is first used
+
+    processes.gather(processes.rank)
+names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+print(f"{[name for name in names if 'gloo' in name]}\n", end="", flush=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are listed by Linux only")
+def test_no_thread_of_the_connection_outlives_it(tmp_path: Path) -> None:
+    """One that does may ask for Python while Python ends, and then aborts the process after all is done."""
+    script = tmp_path / "leaving.py"
+    script.write_text(LEAVING)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n[]\n"

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import torch
 
 from ocrtune.config import load_config
 from ocrtune.core.errors import DataError
 from ocrtune.data.dataset import Draw, TrainingDataset
 from ocrtune.data.item import Context, Frame
 from ocrtune.data.labels import read_label_set
+from ocrtune.data.loader import start_worker
 from ocrtune.data.pipeline import build_transforms
 from ocrtune.training.registries import all_registries
 from ocrtune.training.start import read_charset
@@ -27,8 +27,7 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
     """arguments: kind, config, labels (files), data (folder), dictionary, frame, core (or None), more (overrides)."""
     if arguments["core"] is not None:
         os.sched_setaffinity(0, {arguments["core"]})
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
+    start_worker(0)
     overrides = ["Global.pretrained_model=", *arguments["more"]]
     for section in ("Train", "Eval"):
         overrides.append(f"{section}.dataset.data_dir={json.dumps(arguments['data'])}")

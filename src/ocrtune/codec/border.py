@@ -15,11 +15,14 @@ Canvas = NDArray[np.float32]
 Points = NDArray[np.float32]
 
 
-def raise_to_border(canvas: Canvas, polygon: Points, origin: tuple[int, int], distance: float) -> None:
-    """Raise ``canvas`` in place to ``1 - d / distance`` where that is larger, ``d`` clipped to ``distance``.
+def raise_to_border(
+    canvas: Canvas, polygon: Points, origin: tuple[int, int], distance: float, low: float = 0.0, high: float = 1.0
+) -> None:
+    """Raise ``canvas`` in place to ``low + (1 - d / distance) * (high - low)`` where that is larger.
 
-    canvas: the (h, w) window to draw in. polygon: (K, 2) float32 pixels relative to ``origin``, without equal
-    neighbours; origin: the window's (x, y) minus the polygon's origin. distance: pixels, positive.
+    ``d`` is clipped to ``distance``. canvas: the (h, w) window to draw in, nowhere below ``low``. polygon: (K, 2)
+    float32 pixels relative to ``origin``, without equal neighbours; origin: the window's (x, y) minus the polygon's
+    origin. distance: pixels, positive.
 
     ``d`` follows PaddleOCR ppocr/data/imaug/make_border_map.py ``_distance`` at 79f652f5, at which the angle between
     the lines to the two ends of an edge decides: acute (the pixel is far off) gives the distance to the nearer end,
@@ -28,7 +31,8 @@ def raise_to_border(canvas: Canvas, polygon: Points, origin: tuple[int, int], di
     there, and the pixel is lost.
     """
     squared = np.square(polygon - np.roll(polygon, -1, axis=0)).astype(np.float32).sum(axis=1, dtype=np.float32)
-    _implementation()(canvas, polygon.astype(np.float64), squared.astype(np.float64), origin[0], origin[1], distance)
+    corners, span = polygon.astype(np.float64), np.float32(high - low)
+    _implementation()(canvas, corners, squared.astype(np.float64), *origin, distance, np.float32(low), span)
 
 
 @lru_cache(maxsize=1)
@@ -52,28 +56,45 @@ def raise_with_loops(
     left: int,
     top: int,
     distance: float,
+    base: np.float32,
+    span: np.float32,
 ) -> None:
-    """:func:`raise_to_border` pixel by pixel, in the subset of Python that numba compiles."""
-    corners = len(polygon)
-    for row in range(canvas.shape[0]):
-        for column in range(canvas.shape[1]):
-            x, y = float(column + left), float(row + top)
-            nearest = np.float32(1.0)
-            for i in range(corners):
-                j = i + 1 if i + 1 < corners else 0
-                one = (x - polygon[i, 0]) * (x - polygon[i, 0]) + (y - polygon[i, 1]) * (y - polygon[i, 1])
-                two = (x - polygon[j, 0]) * (x - polygon[j, 0]) + (y - polygon[j, 1]) * (y - polygon[j, 1])
-                if one == 0.0 or two == 0.0:
-                    length = 0.0
-                else:
-                    cosine = (squared[i] - one - two) / (2.0 * np.sqrt(one * two))
-                    if cosine < 0.0:
-                        length = np.sqrt(min(one, two))
-                    else:
-                        length = np.sqrt(max(one * two * (1.0 - cosine * cosine) / squared[i], 0.0))
-                share = np.float32(length / distance)
-                nearest = min(nearest, share)
-            canvas[row, column] = max(canvas[row, column], np.float32(1.0) - nearest)
+    """:func:`raise_to_border` edge by edge, in the subset of Python that numba compiles.
+
+    An edge can raise only pixels that lie within ``distance`` of it; of each row just these are visited, in a loop
+    without branches, which LLVM turns into vector instructions. The height over the edge is written without the
+    cosine: with ``excess = edge² - one - two``, ``one * two * (1 - cosine²)`` is ``one * two - excess² / 4``.
+    """
+    height, width = canvas.shape
+    xs = np.arange(left, left + width).astype(np.float64)
+    inverse = 1.0 / distance
+    for i in range(len(polygon)):
+        j = i + 1 if i + 1 < len(polygon) else 0
+        ax, ay, bx, by = polygon[i, 0], polygon[i, 1], polygon[j, 0], polygon[j, 1]
+        edge, inverse_edge = squared[i], 1.0 / squared[i]
+        first = max(int(np.floor(min(ay, by) - distance)) - top, 0)
+        last = min(int(np.ceil(max(ay, by) + distance)) - top + 1, height)
+        for row in range(first, last):
+            y = float(row + top)
+            start, end = 0.0, 1.0  # shares of the edge between which it is near enough to this row
+            if by != ay:
+                one_end, other_end = (y - distance - ay) / (by - ay), (y + distance - ay) / (by - ay)
+                start = min(max(min(one_end, other_end), 0.0), 1.0)
+                end = min(max(max(one_end, other_end), 0.0), 1.0)
+            x_start, x_end = ax + start * (bx - ax), ax + end * (bx - ax)
+            low = max(int(np.floor(min(x_start, x_end) - distance)) - left, 0)
+            high = min(int(np.ceil(max(x_start, x_end) + distance)) - left + 1, width)
+            above_a, above_b = (y - ay) * (y - ay), (y - by) * (y - by)
+            line = canvas[row]
+            for column in range(low, high):
+                x = xs[column]
+                one = (x - ax) * (x - ax) + above_a
+                two = (x - bx) * (x - bx) + above_b
+                excess = edge - one - two
+                over_edge = max(one * two - 0.25 * excess * excess, 0.0) * inverse_edge
+                length = np.sqrt(min(one, two) if excess < 0.0 else over_edge)
+                near = max(np.float32(1.0) - np.float32(length * inverse), np.float32(0.0))
+                line[column] = max(line[column], near * span + base)
 
 
 def raise_with_numpy(
@@ -83,6 +104,8 @@ def raise_with_numpy(
     left: int,
     top: int,
     distance: float,
+    base: np.float32,
+    span: np.float32,
 ) -> None:
     """:func:`raise_to_border` edge by edge on the whole window."""
     height, width = canvas.shape
@@ -99,4 +122,4 @@ def raise_with_numpy(
         length = np.where(cosine < 0.0, np.sqrt(np.minimum(one, two)), height_over_edge)
         length[product == 0.0] = 0.0
         np.minimum(nearest, (length / distance).astype(np.float32), out=nearest)
-    np.maximum(canvas, np.float32(1.0) - nearest, out=canvas)
+    np.maximum(canvas, (np.float32(1.0) - nearest) * span + base, out=canvas)

@@ -19,14 +19,24 @@ def crop_quad(image: Image, quad: ArrayLike, turn_tall: bool = True) -> Image:
     turn_tall: a crop at least 1.5 times as high as wide is turned by 90 degrees counter-clockwise.
     Source: PaddleOCR tools/infer/utility.py ``get_rotate_crop_image`` at 79f652f5.
     """
-    corners = np.asarray(quad, np.float32)
-    width, height = (max(int(side), 1) for side in quad_size(corners))
-    upright = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(corners, upright)
+    matrix, (width, height) = upright(quad)
     crop = cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    if turn_tall and height / width >= _TALL:
+    if turn_tall and is_tall(width, height):
         crop = np.rot90(crop)
     return np.ascontiguousarray(crop, np.uint8)
+
+
+def upright(quad: ArrayLike) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """(matrix, (width, height)): (3, 3) from the page to the upright rectangle of that many pixels, not turned."""
+    corners = np.asarray(quad, np.float32)
+    width, height = (max(int(side), 1) for side in quad_size(corners))
+    rectangle = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    return np.asarray(cv2.getPerspectiveTransform(corners, rectangle), np.float64), (width, height)
+
+
+def is_tall(width: int, height: int) -> bool:
+    """Whether :func:`crop_quad` turns a crop of that size."""
+    return height / width >= _TALL
 
 
 def crop_polygon(image: Image, polygon: ArrayLike, turn_tall: bool = True) -> Image:

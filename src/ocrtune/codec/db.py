@@ -26,21 +26,22 @@ from ocrtune.core.geometry import area, perimeter
 from ocrtune.core.records import DetectionResult, Polygon
 
 Map = NDArray[np.float32]
+Mask = NDArray[np.uint8]
 _LEAST_SIDE = 3  # pixels of the source: boxes not wider or not higher than this are dropped
 
 
 class DBMaps(NamedTuple):
-    """Training targets of one image, each (H, W) float32.
+    """Training targets of one image, each (H, W); uint8 where they are 0 or 1.
 
     shrink_map: 1 inside every shrunk text, else 0. shrink_mask: 0 where the shrink loss must not look (ignored, tiny
     and vanished texts), else 1. threshold_map: ``thresh_min`` far from an outline up to ``thresh_max`` on it.
     threshold_mask: 1 inside every expanded text, where the threshold loss looks.
     """
 
-    shrink_map: Map
-    shrink_mask: Map
+    shrink_map: Mask
+    shrink_mask: Mask
     threshold_map: Map
-    threshold_mask: Map
+    threshold_mask: Mask
 
 
 def encode_maps(
@@ -61,24 +62,24 @@ def encode_maps(
     """
     if len(polygons) != len(ignore):
         raise ValueError(f"{len(polygons)} polygons but {len(ignore)} ignore flags")
-    maps = DBMaps(
-        np.zeros(size, np.float32), np.ones(size, np.float32), np.zeros(size, np.float32), np.zeros(size, np.float32)
-    )
+    thresholds = (thresh_min, thresh_max)
+    blank = np.full(size, thresh_min, np.float32)
+    maps = DBMaps(np.zeros(size, np.uint8), np.ones(size, np.uint8), blank, np.zeros(size, np.uint8))
     for points, ignored in zip(polygons, ignore):
         polygon = _without_repeats(points)
         if not ignored:
-            _draw_border(polygon, shrink_ratio, maps.threshold_map, maps.threshold_mask)
+            _draw_border(polygon, shrink_ratio, thresholds, maps.threshold_map, maps.threshold_mask)
         clipped = np.clip(polygon, 0, np.array([size[1] - 1, size[0] - 1], np.float32))
         if ignored or not _draw_shrunk(clipped, shrink_ratio, min_text_size, maps.shrink_map):
-            cv2.fillPoly(maps.shrink_mask, [clipped.astype(np.int32)], 0.0)
-    threshold_map = maps.threshold_map * (thresh_max - thresh_min) + thresh_min
-    return maps._replace(threshold_map=threshold_map.astype(np.float32))
+            cv2.fillPoly(maps.shrink_mask, [clipped.astype(np.int32)], 0)
+    return maps
 
 
 def _without_repeats(points: ArrayLike) -> Polygon:
     polygon = np.asarray(points, np.float32)
-    kept = (polygon != np.roll(polygon, 1, axis=0)).any(axis=1)
-    return polygon[kept] if kept.any() else polygon[:1]
+    before = polygon[np.arange(-1, len(polygon) - 1)]
+    kept = (polygon != before).any(axis=1)
+    return polygon if kept.all() else polygon[kept] if kept.any() else polygon[:1]
 
 
 def _offset(polygon: NDArray[Any], distance: float) -> list[NDArray[np.int32]]:
@@ -88,7 +89,7 @@ def _offset(polygon: NDArray[Any], distance: float) -> list[NDArray[np.int32]]:
     return [np.array(path, np.int32) for path in clipper.Execute(distance)]
 
 
-def _draw_shrunk(polygon: Polygon, shrink_ratio: float, min_text_size: int, shrink_map: Map) -> bool:
+def _draw_shrunk(polygon: Polygon, shrink_ratio: float, min_text_size: int, shrink_map: Mask) -> bool:
     """Fill the shrunk polygon with 1; False when the text is too small to train on or nothing is left of it.
 
     When shrinking tears the text apart, larger multiples of the ratio (which shrink less) are tried.
@@ -104,12 +105,14 @@ def _draw_shrunk(polygon: Polygon, shrink_ratio: float, min_text_size: int, shri
         if len(shrunk) == 1:
             break
     for part in shrunk:
-        cv2.fillPoly(shrink_map, [part], 1.0)
+        cv2.fillPoly(shrink_map, [part], 1)
     return bool(shrunk)
 
 
-def _draw_border(polygon: Polygon, shrink_ratio: float, canvas: Map, mask: Map) -> None:
-    """Mark the band around the outline: ``mask`` 1 inside the expanded text, ``canvas`` up to 1 on the outline."""
+def _draw_border(
+    polygon: Polygon, shrink_ratio: float, thresholds: tuple[float, float], canvas: Map, mask: Mask
+) -> None:
+    """Mark the band around the outline: ``mask`` 1 inside the expanded text, ``canvas`` the larger the nearer."""
     surface = area(polygon)
     if surface <= 0:
         return
@@ -117,12 +120,13 @@ def _draw_border(polygon: Polygon, shrink_ratio: float, canvas: Map, mask: Map) 
     expanded = _offset(polygon, distance)
     if not expanded:
         return
-    cv2.fillPoly(mask, [expanded[0]], 1.0)
+    cv2.fillPoly(mask, [expanded[0]], 1)
     low, high = expanded[0].min(axis=0), expanded[0].max(axis=0)
     height, width = canvas.shape
     left, top = max(int(low[0]), 0), max(int(low[1]), 0)
     window = canvas[top : min(int(high[1]) + 1, height), left : min(int(high[0]) + 1, width)]
-    raise_to_border(window, polygon - low.astype(np.float32), (left - int(low[0]), top - int(low[1])), distance)
+    origin = left - int(low[0]), top - int(low[1])
+    raise_to_border(window, polygon - low.astype(np.float32), origin, distance, *thresholds)
 
 
 @dataclass(frozen=True)

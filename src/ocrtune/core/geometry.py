@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 def area(points: ArrayLike) -> float:
     """Unsigned area in square pixels (shoelace formula)."""
-    x, y = np.asarray(points, np.float64).T
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+    corners: list[list[float]] = np.asarray(points, np.float64).tolist()  # of few corners, Python is fastest
+    return abs(sum(x * corners[i - 1][1] - y * corners[i - 1][0] for i, (x, y) in enumerate(corners))) / 2
 
 
 def perimeter(points: ArrayLike) -> float:
     """Length of the closed outline in pixels."""
-    p = np.asarray(points, np.float64)
-    return float(np.linalg.norm(p - np.roll(p, -1, axis=0), axis=1).sum())
+    corners: list[list[float]] = np.asarray(points, np.float64).tolist()
+    return sum(math.dist(corner, corners[i - 1]) for i, corner in enumerate(corners))
+
+
+def bounding_boxes(polygons: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """(N, 4): left, top, right and bottom of each of the (K, 2) polygons."""
+    if not polygons:
+        return np.zeros((0, 4), np.float32)
+    starts = np.cumsum([0, *(len(polygon) for polygon in polygons[:-1])])
+    points = np.concatenate(polygons)
+    return np.concatenate([np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)], axis=1)
 
 
 def quad_size(quad: ArrayLike) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
 from PIL import Image as PilImage
@@ -14,34 +16,103 @@ _TRANSPOSED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
 _WIDTH, _HEIGHT = 0x0100, 0x0101
 _TAIL = 64
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 
 
 def read_image(path: ImageFile, source: str, ignore_orientation: bool = False) -> Image:
     """(H, W, 3) uint8, BGR, turned as its EXIF orientation says; DataError naming ``source`` when unreadable."""
-    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if ignore_orientation else 0)
-    try:
-        encoded = np.frombuffer(path.read_bytes(), np.uint8)
-        image = cv2.imdecode(encoded, flags) if encoded.size else None
-    except OSError as error:
-        raise DataError(Problem(source, f"cannot read {path} ({error.strerror})")) from error
-    except cv2.error as error:
-        raise DataError(Problem(source, f"cannot decode {path} ({error.err})")) from error
-    if image is None:
-        raise DataError(Problem(source, f"{path} is not an image that OpenCV can decode"))
-    return np.asarray(image, np.uint8)
+    return ImageSource(path, source, ignore_orientation).read(1)[0]
+
+
+class ImageSource:
+    """An image file that is read and decoded when it is asked for; every answer may raise DataError.
+
+    source: what the errors name. The image is (H, W, 3) uint8, BGR, turned as its EXIF orientation says unless
+    ``ignore_orientation``.
+    """
+
+    def __init__(self, path: ImageFile, source: str, ignore_orientation: bool = False):
+        self._path = path
+        self._source = source
+        self._ignore_orientation = ignore_orientation
+        self._encoded: bytes | None = None
+        self._size: tuple[int, int] | None = None
+        self._decoded: tuple[Image, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels. Of a JPEG the header is enough; it is what :meth:`read` is held to."""
+        if self._size is None and self._is_jpeg():
+            try:
+                with PilImage.open(io.BytesIO(self._bytes())) as image:
+                    self._size = _turned_size(image, self._ignore_orientation)
+            except (OSError, ValueError, SyntaxError):
+                pass  # OpenCV may know better
+        if self._size is None:
+            self.read(1)
+        assert self._size is not None
+        return self._size
+
+    def read(self, reduction: int) -> tuple[Image, int]:
+        """(image, factor): of a JPEG the image averaged down by ``factor``, 1, 2, 4 or 8, at most ``reduction``.
+
+        That takes less than half the time of decoding all of it. Of other files all of it, with factor 1.
+        """
+        factor = max(f for f in _REDUCED if f <= max(reduction, 1)) if self._is_jpeg() else 1
+        if self._decoded is None or self._decoded[1] > factor:
+            self._decoded = self._decode(factor), factor
+        return self._decoded
+
+    def _decode(self, factor: int) -> Image:
+        flags = _REDUCED[factor] | (cv2.IMREAD_IGNORE_ORIENTATION if self._ignore_orientation else 0)
+        encoded = np.frombuffer(self._bytes(), np.uint8)
+        try:
+            image = cv2.imdecode(encoded, flags) if encoded.size else None
+        except cv2.error as error:
+            raise DataError(Problem(self._source, f"cannot decode {self._path} ({error.err})")) from error
+        if image is None:
+            raise DataError(Problem(self._source, f"{self._path} is not an image that OpenCV can decode"))
+        found = image.shape[1], image.shape[0]
+        self._size = self._size or (found[0] * factor, found[1] * factor)
+        if found != tuple(-(-side // factor) for side in self._size):
+            what = f"{self._path} is {self._size} pixels large by its header, but {found} when reduced by {factor}"
+            raise DataError(Problem(self._source, what, "save it anew"))
+        return np.asarray(image, np.uint8)
+
+    def _bytes(self) -> bytes:
+        if self._encoded is None:
+            try:
+                self._encoded = self._path.read_bytes()
+            except OSError as error:
+                raise DataError(Problem(self._source, f"cannot read {self._path} ({error.strerror})")) from error
+        return self._encoded
+
+    def _is_jpeg(self) -> bool:
+        return self._bytes().startswith(b"\xff\xd8\xff")
 
 
 def image_size(path: ImageFile, source: str) -> tuple[int, int]:
     """(width, height) in pixels as :func:`read_image` would give them, read from the header; DataError without one."""
     try:
         with path.open("rb") as file, PilImage.open(file) as image:
-            tags = getattr(image, "tag_v2", {})  # of TIFF; the size that newer Pillow gives is turned already
-            width, height = int(tags.get(_WIDTH, image.width)), int(tags.get(_HEIGHT, image.height))
-            turned = _has_orientation(image) and image.getexif().get(_ORIENTATION) in _TRANSPOSED
+            return _turned_size(image)
     except UnidentifiedImageError as error:  # its message names the stream
         raise DataError(Problem(source, f"{path} is not a readable image (of no format that Pillow knows)")) from error
     except (OSError, ValueError) as error:
         raise DataError(Problem(source, f"{path} is not a readable image ({error})")) from error
+
+
+def _turned_size(image: PilImage.Image, ignore_orientation: bool = False) -> tuple[int, int]:
+    """(width, height) in pixels, turned as the EXIF orientation says."""
+    tags = getattr(image, "tag_v2", {})  # of TIFF; the size that newer Pillow gives is turned already
+    width, height = int(tags.get(_WIDTH, image.width)), int(tags.get(_HEIGHT, image.height))
+    has_orientation = not ignore_orientation and _has_orientation(image)
+    turned = has_orientation and image.getexif().get(_ORIENTATION) in _TRANSPOSED
     return (height, width) if turned else (width, height)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ocrtune.codec.db import DBMaps
 from ocrtune.core.charset import Charset
 from ocrtune.core.records import Image, Polygon, Sample
-from ocrtune.data.canvas import Canvas, Matrix, move_polygon
+from ocrtune.data.canvas import Canvas, Matrix, move_polygons
 
 Tensor = NDArray[np.float32]
 
@@ -30,7 +30,7 @@ class Frame:
 class Item:
     """A sample that transforms change in place.
 
-    sample: the label line, unchanged. canvas: the pixels; None before they are decoded. tensor: (3, H, W) or (H, W, 3)
+    sample: the label line, unchanged. canvas: the pixels; None before DecodeImage. tensor: (3, H, W) or (H, W, 3)
     float32 once normalised. polygons: (K, 2) float32 pixels each; ignore and texts run alongside.
     text: recognition label. targets: what the loss sees, by name. epoch: 0-based.
     frame: size that the sampler asks of the recognition tensor; None leaves it to the transforms.
@@ -74,7 +74,7 @@ class Item:
         assert self.canvas is not None, "DecodeImage comes first"
         self.canvas.apply(matrix, size, scale, fill)
         self.maps = None
-        self.polygons = [move_polygon(polygon, matrix) for polygon in self.polygons]
+        self.polygons = move_polygons(self.polygons, matrix)
 
     def keep(self, indices: list[int]) -> None:
         """Only the text instances at ``indices``."""

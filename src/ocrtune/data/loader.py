@@ -15,6 +15,7 @@ from ocrtune.codec.image import DetPreprocess, RecPreprocess
 from ocrtune.config.data_schema import DataOptions, MultiScaleSampler, WidthBucketSampler
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import ConfigError, DataError, Problem
+from ocrtune.core.malloc import keep_some_memory
 from ocrtune.core.records import Batch
 from ocrtune.data.collate import AsArrays, CollateEvaluation, CollateTraining, as_tensors
 from ocrtune.data.dataset import Draw, EvaluationDataset, TrainingDataset
@@ -48,7 +49,7 @@ class Loader:
             num_workers=num_workers,
             collate_fn=AsArrays(collate) if num_workers and _shared_memory() < _ENOUGH else collate,
             persistent_workers=num_workers > 0,
-            worker_init_fn=_start_worker if num_workers else None,
+            worker_init_fn=start_worker if num_workers else None,
         )
 
     def __len__(self) -> int:
@@ -173,7 +174,8 @@ def _shared_memory() -> float:
     return shutil.disk_usage(folder).total if folder.is_dir() else float("inf")
 
 
-def _start_worker(worker: int) -> None:
-    """One thread per worker: the workers themselves are the parallelism."""
+def start_worker(worker: int) -> None:
+    """One thread per worker, the workers themselves are the parallelism; memory stays with the process."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    keep_some_memory()

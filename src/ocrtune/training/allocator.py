@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-from collections.abc import Callable
 from pathlib import Path
 
+from ocrtune.core.malloc import LARGEST_THRESHOLD, M_MMAP_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, glibc, set_options
 from ocrtune.training.free_memory import free_memory
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4  # malloc.h of glibc
 _MOST = 2**31 - 1  # the largest int
 _MAPPED_AT_MOST = 65536  # blocks: what glibc starts with
-_LARGEST_KEPT = 32 * 2**20  # bytes of a block: the largest that glibc takes for M_MMAP_THRESHOLD
 _TRIM = 64 * 2**20
 _FRAGMENTED = 1.5  # times what steps need, that a process holds which gives nothing back (1.2 and 1.5 were measured)
 _SHARE = 0.8  # of the free memory, that may be used for it
@@ -38,7 +35,7 @@ class FreedMemory:
 
     def __init__(self) -> None:
         self.kept = False
-        self._library = _library()
+        self._library = glibc()
 
     def after_step(self) -> None:
         """Look at the memory of the process and of the machine, and change sides where it is time to."""
@@ -51,28 +48,17 @@ class FreedMemory:
             self.kept = not self._give_back()
 
     def _keep(self) -> bool:
-        return self._set({_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _MOST})
+        return self._set({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: _MOST})
 
     def _give_back(self) -> bool:
-        done = self._set({_M_MMAP_MAX: _MAPPED_AT_MOST, _M_MMAP_THRESHOLD: _LARGEST_KEPT, _M_TRIM_THRESHOLD: _TRIM})
+        done = self._set({M_MMAP_MAX: _MAPPED_AT_MOST, M_MMAP_THRESHOLD: LARGEST_THRESHOLD, M_TRIM_THRESHOLD: _TRIM})
         assert self._library is not None
         self._library.malloc_trim(0)
         return done
 
     def _set(self, options: dict[int, int]) -> bool:
         assert self._library is not None
-        mallopt: Callable[[int, int], int] = self._library.mallopt
-        done = [mallopt(name, value) == 1 for name, value in options.items()]
-        return all(done)
-
-
-def _library() -> ctypes.CDLL | None:
-    """The C library if it is glibc; None for others (macOS, musl), and where there is no way to ask (Windows)."""
-    try:
-        library = ctypes.CDLL(None)
-    except (OSError, TypeError):
-        return None
-    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
+        return set_options(self._library, options)
 
 
 def _of_process() -> tuple[int, int] | None:

@@ -70,13 +70,14 @@ def test_shrinking_and_enlarging_again_loses_detail() -> None:
 def test_strong_reduction_averages() -> None:
     stripes = np.zeros((512, 512, 3), np.uint8)
     stripes[:, ::8] = 255  # a bare bilinear sample would see some columns and miss the others
-    small = warp(stripes, np.diag([1 / 16, 1 / 16, 1]), (32, 32))
+    small = np.zeros((32, 32, 3), np.uint8)
+    warp(stripes, np.diag([1 / 16, 1 / 16, 1]), small)
     assert np.abs(small[1:-1, 1:-1].astype(int) - 32).max() <= 2
 
 
 def test_recolouring_waits_and_leaves_the_fill_alone() -> None:
     canvas = Canvas(np.full((10, 10, 3), 100, np.uint8))
-    canvas.recolour(lambda image: image + 50)
+    canvas.recolour(lambda sketch: lambda image: image + 50)
     canvas.apply(translation(5, 0), (20, 10), fill=(1, 2, 3))
     image = canvas.pixels()
     assert image[5, 10].tolist() == [150, 150, 150]
@@ -85,7 +86,8 @@ def test_recolouring_waits_and_leaves_the_fill_alone() -> None:
 
 
 def test_looking_past_the_image_gives_the_fill() -> None:
-    result = warp(dotted(), translation(500, 0), (30, 20), fill=(7, 7, 7))
+    result = np.zeros((20, 30, 3), np.uint8)
+    warp(dotted(), translation(500, 0), result, fill=(7, 7, 7))
     assert (result == 7).all()
 
 

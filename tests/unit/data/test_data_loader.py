@@ -78,8 +78,9 @@ def test_detection_batches(det_set: Path) -> None:
     for batch in batches:
         assert batch.image.shape == (len(batch), 3, 64, 96)
         assert set(batch.targets) == {"threshold_map", "threshold_mask", "shrink_map", "shrink_mask"}
-        for target in (batch.image, *batch.targets.values()):
-            assert target.dtype == torch.float32
+        kinds = {name: target.dtype for name, target in batch.targets.items()}
+        assert kinds.pop("threshold_map") == batch.image.dtype == torch.float32
+        assert set(kinds.values()) == {torch.uint8}
         assert all(target.shape == (len(batch), 64, 96) for target in batch.targets.values())
         assert all(bool(((target >= 0) & (target <= 1)).all()) for target in batch.targets.values())
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ocrtune.core.records import Image
+from ocrtune.data.canvas import Change
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
@@ -38,24 +39,27 @@ class ColorJitter:
 
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
         assert item.canvas is not None, "DecodeImage comes first"
-        sketch = item.canvas.sketch()  # enough to know the mean grey that contrast turns about
         for step in rng.permutation(4):
-            change = self._change(sketch, int(step), rng)
-            if change is not None:
-                sketch = change(sketch)
-                item.canvas.recolour(change)
+            if (plan := self._plan(int(step), rng)) is not None:
+                item.canvas.recolour(plan)
 
-    def _change(self, sketch: Image, step: int, rng: np.random.Generator) -> Callable[[Image], Image] | None:
+    def _plan(self, step: int, rng: np.random.Generator) -> Callable[[Image], Change] | None:
         strength = (self.options.brightness, self.options.contrast, self.options.saturation, self.options.hue)[step]
         if strength == 0:
             return None
         if step == 3:
-            return partial(shift_hue, share=rng.uniform(-strength, strength))
+            share = rng.uniform(-strength, strength)
+            return lambda sketch: partial(shift_hue, share=share)
         factor = rng.uniform(max(0.0, 1 - strength), 1 + strength)
         if step == 2:
-            return partial(blend_grey, factor=factor)
-        centre = 0.0 if step == 0 else round(float(cv2.cvtColor(sketch, cv2.COLOR_BGR2GRAY).mean()))
-        return partial(stretch, factor=factor, centre=centre)
+            return lambda sketch: partial(blend_grey, factor=factor)
+        if step == 0:
+            return lambda sketch: partial(stretch, factor=factor, centre=0.0)
+        return lambda sketch: partial(stretch, factor=factor, centre=_mean_grey(sketch))
+
+
+def _mean_grey(image: Image) -> float:
+    return round(float(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean()))
 
 
 def stretch(image: Image, factor: float, centre: float) -> Image:

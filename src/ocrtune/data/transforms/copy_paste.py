@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from ocrtune.codec.crop import crop_quad
-from ocrtune.core.records import Image, Polygon
+from ocrtune.codec.crop import is_tall, upright
+from ocrtune.core.geometry import bounding_boxes
+from ocrtune.core.records import Polygon
 from ocrtune.data.canvas import Matrix, move_polygon, translation
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
@@ -42,52 +42,46 @@ class CopyPaste:
 
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
         assert item.draw is not None, "the dataset offers other samples"
+        assert item.canvas is not None, "DecodeImage comes first"
         other = item.draw(rng)
+        assert other.canvas is not None
         usable = [i for i, p in enumerate(other.polygons) if not other.ignore[i] and len(p) == 4]
         count = max(1, min(int(self.options.objects_paste_ratio * len(other.polygons)), _MOST))
-        image = None
         for index in rng.permutation(usable)[:count]:
-            patch, mask, outline = _turned(crop_quad(other.image, other.polygons[index]), float(rng.integers(360)))
-            corner = self._place(item, patch, outline, rng)
+            quad = other.polygons[index]
+            matrix, outline = _turned(quad, float(rng.integers(360)))
+            corner = self._place(item, outline, rng)
             if corner is None:
                 continue
-            image = item.image.copy() if image is None else image
-            left, top = corner
-            target = image[top : top + patch.shape[0], left : left + patch.shape[1]]
-            cv2.copyTo(patch, mask, target)
-            item.polygons.append(outline + np.array([left, top], np.float32))
+            item.canvas.paste(other.canvas, quad, translation(*corner) @ matrix)
+            item.polygons.append(outline + np.array(corner, np.float32))
             item.texts.append(other.texts[index])
             item.ignore = np.append(item.ignore, False)
-        if image is not None:
-            item.image = image
 
-    def _place(self, item: Item, patch: Image, outline: Polygon, rng: np.random.Generator) -> tuple[int, int] | None:
+    def _place(self, item: Item, outline: Polygon, rng: np.random.Generator) -> tuple[int, int] | None:
         """(left, top) of the patch; None where it does not fit or no free place was found."""
         assert item.canvas is not None
         width, height = item.canvas.size
-        right, bottom = width - patch.shape[1], height - patch.shape[0]
+        right, bottom = (side - int(np.ceil(length)) for side, length in zip((width, height), outline.max(axis=0)))
         if right < 0 or bottom < 0:
             return None
-        low = np.array([p.min(axis=0) for p in item.polygons], np.float32).reshape(-1, 2)
-        high = np.array([p.max(axis=0) for p in item.polygons], np.float32).reshape(-1, 2)
-        for _ in range(_TRIES):
-            corner = np.array([rng.integers(right + 1), rng.integers(bottom + 1)], np.float32)
-            first, last = outline.min(axis=0) + corner, outline.max(axis=0) + corner
-            if not self.options.limit_paste or not ((high >= first).all(axis=1) & (low <= last).all(axis=1)).any():
-                return int(corner[0]), int(corner[1])
-        return None
+        corners = rng.integers([right + 1, bottom + 1], size=(_TRIES, 2))
+        boxes = bounding_boxes(item.polygons)
+        first, last = corners[:, None] + outline.min(axis=0), corners[:, None] + outline.max(axis=0)
+        taken = ((boxes[:, 2:] >= first) & (boxes[:, :2] <= last)).all(axis=2).any(axis=1)
+        free = np.flatnonzero(~taken | (not self.options.limit_paste))
+        return (int(corners[free[0], 0]), int(corners[free[0], 1])) if len(free) else None
 
 
-def _turned(crop: Image, degrees: float) -> tuple[Image, Image, Polygon]:
-    """(patch, mask of its pixels 0 or 255, outline (4, 2)) of a crop turned about its centre, none of it cut off."""
-    height, width = crop.shape[:2]
+def _turned(quad: Polygon, degrees: float) -> tuple[Matrix, Polygon]:
+    """``quad``, (4, 2), laid upright and then turned: the (3, 3) map from its page, and its outline from (0, 0)."""
+    matrix, (width, height) = upright(quad)
+    if is_tall(width, height):  # counter-clockwise, as crops for recognition are
+        matrix = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, width], [0.0, 0.0, 1.0]]) @ matrix
+        width, height = height, width
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     turn: Matrix = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     turned = move_polygon(corners, turn)
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    size = (max(int(np.ceil(high[0] - low[0])), 1), max(int(np.ceil(high[1] - low[1])), 1))
-    matrix = (translation(-0.5, -0.5) @ translation(-float(low[0]), -float(low[1])) @ turn @ translation(0.5, 0.5))[:2]
-    patch = cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    mask = cv2.warpAffine(np.full((height, width), 255, np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
-    return np.asarray(patch, np.uint8), np.asarray(mask, np.uint8), np.asarray(turned - low, np.float32)
+    low = turned.min(axis=0)
+    return translation(-float(low[0]), -float(low[1])) @ turn @ matrix, np.asarray(turned - low, np.float32)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 
-from ocrtune.data.image_file import read_image
+from ocrtune.core.records import Image
+from ocrtune.data.canvas import Canvas
+from ocrtune.data.image_file import ImageSource
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
@@ -24,7 +27,10 @@ class DecodeImageOptions:
 
 @transforms.register("DecodeImage", DecodeImageOptions)
 class DecodeImage:
-    """Read the sample's image; of several images with one label, one is drawn. DataError when it is unreadable."""
+    """Take the sample's image; of several images with one label, one is drawn.
+
+    It is read when its size or its pixels are needed, which may raise DataError.
+    """
 
     def __init__(self, options: DecodeImageOptions, context: Context):
         self.options = options
@@ -33,5 +39,11 @@ class DecodeImage:
         path, others = item.sample.image_path, item.sample.alternatives
         if others:
             path = (path, *others)[int(rng.integers(len(others) + 1))]
-        image = read_image(path, item.sample.source, self.options.ignore_orientation)
-        item.image = image if self.options.img_mode == "BGR" else np.ascontiguousarray(image[:, :, ::-1])
+        item.canvas = Canvas(ImageSource(path, item.sample.source, self.options.ignore_orientation))
+        if self.options.img_mode == "RGB":
+            item.canvas.recolour(lambda sketch: swap_channels)
+
+
+def swap_channels(image: Image) -> Image:
+    """BGR to RGB."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrtune.core.geometry import area
+from ocrtune.core.geometry import area, bounding_boxes
 from ocrtune.core.records import Polygon
 from ocrtune.data.canvas import clip_polygon, translation
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
 Rectangle = tuple[int, int, int, int]
+Boxes = NDArray[np.float32]
 
 _LEAST_VISIBLE = 0.25
 
@@ -67,13 +69,11 @@ class EastRandomCropData:
         x_scale, y_scale = target_width / width, target_height / height
         if self.options.keep_ratio:
             x_scale = y_scale = min(x_scale, y_scale, *(() if self.options.enlarge else (1.0,)))
-        item.move(np.diag([x_scale, y_scale, 1.0]) @ translation(-left, -top), self.options.size, min(x_scale, y_scale))
-        used_width, used_height = max(round(width * x_scale), 1), max(round(height * y_scale), 1)
-        image = item.image
-        image[used_height:] = 0
-        image[:, used_width:] = 0
-        item.used = (used_width, used_height)
-        _keep_visible(item, used_width, used_height)
+        used = max(round(width * x_scale), 1), max(round(height * y_scale), 1)
+        item.move(np.diag([x_scale, y_scale, 1.0]) @ translation(-left, -top), used, min(x_scale, y_scale))
+        item.canvas.pixels(frame=self.options.size)
+        item.used = used
+        _keep_visible(item, *used)
 
 
 def find_crop(
@@ -83,18 +83,17 @@ def find_crop(
     rng: np.random.Generator,
 ) -> Rectangle:
     """(left, top, width, height) in a page of ``size`` (width, height) that cuts none of ``polygons``."""
-    columns = _free_runs(size[0], [polygon[:, 0] for polygon in polygons])
-    rows = _free_runs(size[1], [polygon[:, 1] for polygon in polygons])
+    boxes = bounding_boxes(polygons)
+    columns, rows = _free_runs(size[0], boxes[:, [0, 2]]), _free_runs(size[1], boxes[:, [1, 3]])
     if not columns or not rows:
         return 0, 0, *size
-    smallest_width, smallest_height = options.min_crop_side_ratio * size[0], options.min_crop_side_ratio * size[1]
-    for _ in range(options.max_tries):
-        left, right = _two_positions(columns, rng)
-        top, bottom = _two_positions(rows, rng)
-        if right - left < max(smallest_width, 1) or bottom - top < max(smallest_height, 1):
-            continue
-        if not polygons or any(not _outside(p, left, top, right, bottom) for p in polygons):
-            return left, top, right - left, bottom - top
+    left, right = _two_positions(columns, options.max_tries, rng)
+    top, bottom = _two_positions(rows, options.max_tries, rng)
+    wide = right - left >= max(options.min_crop_side_ratio * size[0], 1)
+    high = bottom - top >= max(options.min_crop_side_ratio * size[1], 1)
+    for i in np.flatnonzero(wide & high).tolist():
+        if not polygons or not _outside(boxes, left[i], top[i], right[i], bottom[i]).all():
+            return int(left[i]), int(top[i]), int(right[i] - left[i]), int(bottom[i] - top[i])
     return 0, 0, *size
 
 
@@ -134,8 +133,9 @@ def _grown(
     first, length = crop[axis], crop[axis + 2]
     wanted = min(wanted, size[axis])
     other_first, other_end = crop[1 - axis], crop[1 - axis] + crop[3 - axis]
-    beside = [p for p in polygons if p[:, 1 - axis].max() > other_first and p[:, 1 - axis].min() < other_end]
-    covered = ~_free(size[axis] + 1, [polygon[:, axis] for polygon in beside])
+    boxes = bounding_boxes(polygons)
+    beside = boxes[(boxes[:, 3 - axis] > other_first) & (boxes[:, 1 - axis] < other_end)]
+    covered = ~_free(size[axis] + 1, beside[:, [axis, axis + 2]])
     covered[[0, -1]] = False
     low = first - int(rng.integers(max(wanted - length, 0) + 1))
     low = min(max(low, 0), size[axis] - wanted)
@@ -150,36 +150,39 @@ def _grown(
 
 def _keep_visible(item: Item, width: int, height: int) -> None:
     """Cut the polygons to the pixels [0, width] x [0, height]; drop those outside, ignore those hardly inside."""
-    item.keep([i for i, p in enumerate(item.polygons) if not _outside(p, 0, 0, width, height)])
-    for i, polygon in enumerate(item.polygons):
-        if polygon.min() >= 0 and (polygon.max(axis=0) <= (width, height)).all():
-            continue
+    boxes = bounding_boxes(item.polygons)
+    seen = ~_outside(boxes, 0, 0, width, height)
+    item.keep(np.flatnonzero(seen).tolist())
+    whole = (boxes[seen] >= 0).all(axis=1) & (boxes[seen, 2:] <= (width, height)).all(axis=1)
+    for i in np.flatnonzero(~whole):
+        polygon = item.polygons[i]
         visible = clip_polygon(polygon, width, height)
         item.ignore[i] |= len(visible) < 3 or area(visible) < _LEAST_VISIBLE * area(polygon)
         item.polygons[i] = visible if len(visible) >= 3 else np.clip(polygon, 0, (width, height)).astype(np.float32)
 
 
-def _free_runs(length: int, extents: list[NDArray[np.float32]]) -> list[tuple[int, int]]:
-    """Runs [first, last] of positions 0..length-1 that no extent covers."""
-    edges = np.flatnonzero(np.diff(np.r_[False, _free(length, extents), False].astype(np.int8)))
-    return [(int(first), int(end) - 1) for first, end in zip(edges[::2], edges[1::2])]
+def _free_runs(length: int, extents: Boxes) -> list[tuple[int, int]]:
+    """Runs [first, last] of positions 0..length-1 that none of the (N, 2) extents covers."""
+    edges = np.flatnonzero(np.diff(_free(length, extents), prepend=False, append=False)).tolist()
+    return [(first, end - 1) for first, end in zip(edges[::2], edges[1::2])]
 
 
-def _free(length: int, extents: list[NDArray[np.float32]]) -> NDArray[np.bool_]:
+def _free(length: int, extents: Boxes) -> NDArray[np.bool_]:
     free = np.ones(length, bool)
-    for values in extents:
-        free[max(int(np.floor(values.min())), 0) : max(int(np.ceil(values.max())), 0)] = False
+    for low, high in extents.tolist():
+        free[max(math.floor(low), 0) : max(math.ceil(high), 0)] = False
     return free
 
 
-def _two_positions(runs: list[tuple[int, int]], rng: np.random.Generator) -> tuple[int, int]:
-    """Two positions, sorted, each evenly drawn from an evenly drawn run."""
-    chosen = [runs[int(i)] for i in rng.integers(len(runs), size=2)]
-    first, second = (int(rng.integers(low, high + 1)) for low, high in chosen)
-    return min(first, second), max(first, second)
+def _two_positions(
+    runs: list[tuple[int, int]], tries: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Two positions, sorted, each evenly drawn from an evenly drawn run; (tries,) of them."""
+    chosen = np.array(runs)[rng.integers(len(runs), size=(tries, 2))]
+    positions = np.sort(rng.integers(chosen[..., 0], chosen[..., 1] + 1), axis=1)
+    return positions[:, 0], positions[:, 1]
 
 
-def _outside(polygon: Polygon, left: float, top: float, right: float, bottom: float) -> bool:
-    """Whether the polygon's bounding box has no area in common with the rectangle."""
-    low, high = polygon.min(axis=0), polygon.max(axis=0)
-    return bool(high[0] <= left or low[0] >= right or high[1] <= top or low[1] >= bottom)
+def _outside(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> NDArray[np.bool_]:
+    """Whether each of the boxes has no area in common with the rectangle."""
+    return (boxes[:, 2] <= left) | (boxes[:, 0] >= right) | (boxes[:, 3] <= top) | (boxes[:, 1] >= bottom)

@@ -31,7 +31,7 @@ class MakeBorderMapOptions:
 
 @transforms.register("MakeBorderMap", MakeBorderMapOptions)
 class MakeBorderMap:
-    """Targets ``threshold_map`` and ``threshold_mask``, (H, W) float32."""
+    """Targets ``threshold_map``, (H, W) float32, and ``threshold_mask``, (H, W) uint8."""
 
     def __init__(self, options: MakeBorderMapOptions, context: Context):
         self.options = options

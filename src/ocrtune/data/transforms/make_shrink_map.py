@@ -32,7 +32,7 @@ class MakeShrinkMapOptions:
 
 @transforms.register("MakeShrinkMap", MakeShrinkMapOptions)
 class MakeShrinkMap:
-    """Targets ``shrink_map`` and ``shrink_mask``, (H, W) float32."""
+    """Targets ``shrink_map`` and ``shrink_mask``, (H, W) uint8."""
 
     def __init__(self, options: MakeShrinkMapOptions, context: Context):
         self.options = options

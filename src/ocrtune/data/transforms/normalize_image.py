@@ -34,7 +34,10 @@ class NormalizeImage:
 
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
         image = item.image
-        tensor = np.empty((3, *image.shape[:2]), np.float32)
-        for plane, channel, table in zip(tensor, cv2.split(image), self._tables):
-            cv2.LUT(channel, table, dst=plane)
+        height, width = image.shape[:2]
+        tensor = np.empty((3, height, width), np.float32)
+        shown_width, shown_height = item.used or (width, height)
+        for plane, channel, table in zip(tensor, cv2.split(image[:shown_height, :shown_width]), self._tables):
+            cv2.LUT(channel, table, dst=plane[:shown_height, :shown_width])
+            plane[shown_height:], plane[:shown_height, shown_width:] = table[0], table[0]  # black
         item.tensor = tensor.transpose(1, 2, 0)

@@ -288,7 +288,7 @@ def test_torchrun_without_accelerate_or_with_one_gpu_for_all(
         pass
 
 
-LEAVING = """
+LEAVING = r"""
 from pathlib import Path
 
 from ocrtune.training.processes import processes_of

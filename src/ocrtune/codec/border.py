@@ -5,11 +5,10 @@ Two implementations with the same numbers: numba (fast; installed with the ``tra
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
+
+from ocrtune.core.jit import compiled
 
 Canvas = NDArray[np.float32]
 Points = NDArray[np.float32]
@@ -32,21 +31,8 @@ def raise_to_border(
     """
     squared = np.square(polygon - np.roll(polygon, -1, axis=0)).astype(np.float32).sum(axis=1, dtype=np.float32)
     corners, span = polygon.astype(np.float64), np.float32(high - low)
-    _implementation()(canvas, corners, squared.astype(np.float64), *origin, distance, np.float32(low), span)
-
-
-@lru_cache(maxsize=1)
-def _implementation() -> Callable[..., None]:
-    try:
-        import numba
-    except ImportError:
-        return raise_with_numpy
-    compiled: Callable[..., None]
-    try:
-        compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(raise_with_loops)
-    except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        compiled = numba.njit(nogil=True, error_model="numpy")(raise_with_loops)
-    return compiled
+    draw = compiled(raise_with_loops, raise_with_numpy)
+    draw(canvas, corners, squared.astype(np.float64), *origin, distance, np.float32(low), span)
 
 
 def raise_with_loops(

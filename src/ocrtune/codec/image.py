@@ -242,7 +242,7 @@ def _round_up(side: int) -> int:
 def _normalise_into(tensor: Tensor, image: Image, tables: Tensor) -> None:
     """Write ``image`` through one 256-entry table per channel; same float32 operations as PaddleOCR, done 256 times."""
     for plane, channel, table in zip(tensor, cv2.split(image), tables):
-        plane[:] = cv2.LUT(channel, table)
+        cv2.LUT(channel, table, dst=plane)
 
 
 @lru_cache(maxsize=16)

@@ -20,6 +20,7 @@ from ocrtune.core.records import Image, Polygon
 Matrix = NDArray[np.float64]
 Change: TypeAlias = Callable[[Image], Image]
 
+_IDENTITY: Matrix = np.eye(3)
 _MARGIN = 2
 _SKETCH = 64
 _FLAT = 1e-8  # per pixel: a smaller perspective is none
@@ -75,7 +76,7 @@ class Canvas:
         self._clear()
 
     def _clear(self) -> None:
-        self._matrix: Matrix = np.eye(3)
+        self._matrix: Matrix = _IDENTITY
         self._size: tuple[int, int] | None = None
         self._scale = 1.0
         self._coarsest = 1.0

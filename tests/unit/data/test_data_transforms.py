@@ -354,7 +354,11 @@ def test_crop_augmentation_pieces() -> None:
     assert heights == set(range(24, 32))
     noise = add_noise(np.full((50, 50, 3), 100, np.uint8), 0.5 * 0.1**0.5, rng)
     assert set(np.unique(noise)) == {99, 100}  # cut to whole levels, as PaddleOCR does
-    assert add_noise(image, 20.0, rng).std() > 0
+    assert (noise == 99).mean() == pytest.approx(0.5, abs=0.02)
+    strong = add_noise(np.full((200, 200, 3), 100, np.uint8), 20.0, rng).astype(float)
+    assert strong.mean() == pytest.approx(99.5, abs=0.3)
+    assert strong.std() == pytest.approx(20, abs=0.3)
+    assert add_noise(np.full((50, 50, 3), 3, np.uint8), 20.0, rng).min() == 0  # no level wraps around
 
 
 def test_augmentation_can_be_switched_off() -> None:

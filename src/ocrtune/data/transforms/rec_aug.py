@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ocrtune.core.records import Image
 from ocrtune.data.item import Context, Item
@@ -14,6 +18,8 @@ from ocrtune.data.warp_mls import distort, perspective, stretch
 
 _LEAST_SIDE = 20  # crops smaller than this are neither warped nor cut
 _LEAST_SHIFTED = 10
+_PARTS = 65536
+_LEVELS = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(1, 256, 3)
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,7 @@ class RecAug:
         image, options = item.image, self.options
         large = min(image.shape[:2]) >= _LEAST_SIDE
         if rng.random() <= options.tia_prob and large:
-            image = distort(image, int(rng.integers(3, 7)), rng)
-            image = stretch(image, int(rng.integers(3, 7)), rng)
-            image = perspective(image, rng)
+            image = _warped(image, rng)
         if rng.random() <= options.crop_prob and large:
             image = cut_rows(image, rng)
         if rng.random() <= options.blur_prob:
@@ -70,6 +74,14 @@ class RecAug:
         item.image = image
 
 
+def _warped(image: Image, rng: np.random.Generator) -> Image:
+    image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2BGRA), np.uint8)
+    image = distort(image, int(rng.integers(3, 7)), rng)
+    image = stretch(image, int(rng.integers(3, 7)), rng)
+    image = perspective(image, rng)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2BGR), np.uint8)
+
+
 def cut_rows(image: Image, rng: np.random.Generator) -> Image:
     """Without 1 to 8 rows at the top or at the bottom."""
     rows = min(int(rng.integers(1, 9)), image.shape[0] - 1)
@@ -78,9 +90,10 @@ def cut_rows(image: Image, rng: np.random.Generator) -> Image:
 
 def change_value(image: Image, share: float) -> Image:
     """The value channel of HSV times ``1 + share``."""
-    hue, saturation, value = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2HSV))
-    table = np.clip(np.arange(256) * (1 + share), 0, 255).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(cv2.merge([hue, saturation, cv2.LUT(value, table)]), cv2.COLOR_HSV2BGR), np.uint8)
+    table = _LEVELS.copy()
+    table[0, :, 2] = np.clip(_LEVELS[0, :, 2] * (1 + share), 0, 255)
+    changed = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_BGR2HSV), table)
+    return np.asarray(cv2.cvtColor(changed, cv2.COLOR_HSV2BGR), np.uint8)
 
 
 def shift_diagonally(image: Image, rng: np.random.Generator) -> Image:
@@ -95,6 +108,17 @@ def shift_diagonally(image: Image, rng: np.random.Generator) -> Image:
 
 
 def add_noise(image: Image, std: float, rng: np.random.Generator) -> Image:
-    """Independent Gaussian noise in levels, cut (not rounded) to whole levels."""
-    noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(std)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    """Independent Gaussian noise in levels, cut (not rounded) to whole levels.
+
+    Of a whole level plus noise that is the level plus the noise rounded down; so whole steps are drawn.
+    """
+    steps = _noise_steps(std)
+    drawn = steps[rng.integers(len(steps), size=image.shape, dtype=np.uint16)]
+    return np.asarray(cv2.add(image, drawn, dtype=cv2.CV_8U), np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _noise_steps(std: float) -> NDArray[np.int16]:
+    """Gaussian noise rounded down, at the middle of each of 65536 equally likely parts."""
+    gaussian = NormalDist()
+    return np.array([math.floor(std * gaussian.inv_cdf((i + 0.5) / _PARTS)) for i in range(_PARTS)], np.int16)

@@ -2,8 +2,10 @@
 
     make bench-data PADDLEOCR=checkout [PADDLE_PYTHON=python] [ARGS="--cases det-v2-native,rec-v2 --rounds 5"]
 
-Both work on the same core, turn by turn; each round is one pass over the set. Prints the median of the ratios of each
+All work on the same core, turn by turn; each round is one pass over the set. Prints the median of the ratios of each
 round. Reading, decoding, augmentation and the making of targets are inside; batching and copies between processes not.
+ocrtune runs twice: decoding every image anew, as in the first epoch, and with the decoded images of the round before
+kept in memory (``Train.loader.cache_images``, on by default), as in later epochs of a set that there is room for.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from peers.made_sets import LabelledSet, make_set
 from peers.options import add_shared_options
 from peers.workers import RESERVE_GIB, Stack, Worker, WorkerFailed, ratio, take_turns
 
-OURS, THEIRS = "ocrtune", "PaddleOCR"
+OURS, CACHED, THEIRS = "ocrtune", "ocrtune, decoded images kept", "PaddleOCR"
 RECIPES = Path(__file__).parent.parent / "recipes"
 SMOKE = (
     DataCase("det-smoke", "det/PP-OCRv2_student.yml", 2, 0),
@@ -37,9 +39,12 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def stacks(paddle_python: str, smoke: bool) -> list[Stack]:
-    """PaddleOCR and ocrtune; ocrtune alone in a smoke test."""
-    ours = Stack(OURS, sys.executable, "data_ocrtune", _ONE_THREAD)
-    return [ours] if smoke else [Stack(THEIRS, paddle_python, "data_paddle", _ONE_THREAD), ours]
+    """PaddleOCR and both of ocrtune's; the latter alone in a smoke test."""
+    ours = [
+        Stack(name, sys.executable, "data_ocrtune", {**_ONE_THREAD, "CACHE": cache})
+        for name, cache in ((OURS, "0"), (CACHED, "auto"))
+    ]
+    return ours if smoke else [Stack(THEIRS, paddle_python, "data_paddle", _ONE_THREAD), *ours]
 
 
 def labelled_set(case: DataCase, args: Any, folder: Path) -> LabelledSet:
@@ -87,11 +92,12 @@ def report(case: DataCase, result: dict[str, Any]) -> None:
         median = statistics.median(seconds)
         failed = sum(answer.get("failed", 0) for answer in result["answers"][name])
         more = f"  ({failed} samples failed and were replaced)" if failed else ""
-        print(f"  {name:10} {count / median:9.1f} samples/s  {1000 * median / count:8.2f} ms a sample{more}")
-    if THEIRS in times:
-        result["ratio"] = ratio(times[THEIRS], times[OURS])
-        verdict = "met" if result["ratio"] >= case.wanted else "missed"
-        print(f"  {result['ratio']:5.2f} x {THEIRS} (promised {case.wanted:g}: {verdict})")
+        speed = f"{count / median:9.1f} samples/s  {1000 * median / count:8.2f} ms a sample"
+        if name != THEIRS and THEIRS in times:
+            found = result.setdefault("ratios", {})[name] = ratio(times[THEIRS], times[name])
+            verdict = "met" if found >= case.wanted else "missed"
+            speed += f"  {found:5.2f} x {THEIRS} (promised {case.wanted:g}: {verdict})"
+        print(f"  {name:{len(CACHED)}} {speed}{more}")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -1,4 +1,7 @@
-"""Worker: one pass of ocrtune's training dataset over a small set, on one core."""
+"""Worker: one pass of ocrtune's training dataset over a small set, on one core.
+
+The environment's CACHE is ``Train.loader.cache_images``.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,10 @@ import cv2
 
 from ocrtune.config import load_config
 from ocrtune.core.errors import DataError
-from ocrtune.data.dataset import Draw, TrainingDataset
+from ocrtune.data.dataset import Draw
 from ocrtune.data.item import Context, Frame
 from ocrtune.data.labels import read_label_set
-from ocrtune.data.loader import start_worker
-from ocrtune.data.pipeline import build_transforms
+from ocrtune.data.loader import start_worker, training_dataset
 from ocrtune.training.registries import all_registries
 from ocrtune.training.start import read_charset
 from peers.protocol import Answer, serve
@@ -28,18 +30,16 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
     if arguments["core"] is not None:
         os.sched_setaffinity(0, {arguments["core"]})
     start_worker(0)
-    overrides = ["Global.pretrained_model=", *arguments["more"]]
+    overrides = ["Global.pretrained_model=", f"Train.loader.cache_images={os.environ['CACHE']}", *arguments["more"]]
     for section in ("Train", "Eval"):
         overrides.append(f"{section}.dataset.data_dir={json.dumps(arguments['data'])}")
         overrides.append(f"{section}.dataset.label_file_list={json.dumps([arguments['labels']])}")
     if arguments["dictionary"]:
         overrides.append(f"Global.character_dict_path={json.dumps(arguments['dictionary'])}")
     config = load_config(Path(arguments["config"]), overrides, all_registries()).config
-    options = config.train.dataset
-    labels = read_label_set(options, arguments["kind"])
+    labels = read_label_set(config.train.dataset, arguments["kind"])
     context = Context(read_charset(config), config.global_options.max_text_length)
-    transforms = build_transforms(options.transforms, context)
-    dataset = TrainingDataset(labels.samples, transforms, options.ext_op_transform_idx, config.global_options.seed)
+    dataset = training_dataset(labels, config.train, context, config.global_options.seed)
     frame = None
     if arguments["frame"]:
         width, height = arguments["frame"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,7 +154,8 @@ class LoaderOptions:
     batch_size_per_card: samples in a batch (of MultiScaleSampler: at its first scale). num_workers: processes that
     read and transform; 0 does it in the training process. drop_last: leave out the last, smaller batch.
     auto_batch: (extension, ``Train`` only) what ``batch_size_per_card: auto`` sets: the run replaces the batch size by
-    the largest that fits, see ``training.largest_batch``.
+    the largest that fits, see ``training.largest_batch``. cache_images: (extension, ``Train`` only) GiB of memory in
+    which decoded images stay for the next epochs; auto: a quarter of the free memory, 0: none.
     """
 
     batch_size_per_card: int
@@ -161,6 +163,7 @@ class LoaderOptions:
     drop_last: bool = False
     num_workers: int = 2
     auto_batch: bool = False
+    cache_images: float | Literal["auto"] = "auto"
     use_shared_memory: Any = ignored("PyTorch's loader always uses it")
     num_sections: Any = ignored("the batch is not cut into sections")
     collate_fn: Any = ignored("the task decides how samples become a batch")
@@ -183,6 +186,8 @@ class LoaderOptions:
             raise ValueError(f"batch_size_per_card is {self.batch_size_per_card}, expected at least 1")
         if self.num_workers < 0:
             raise ValueError(f"num_workers is {self.num_workers}, expected 0 or more")
+        if self.cache_images != "auto" and not 0 <= self.cache_images < math.inf:
+            raise ValueError(f"cache_images is {self.cache_images}, expected GiB, 0 or more, or auto")
 
 
 @dataclass(frozen=True)

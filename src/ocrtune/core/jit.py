@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(loops: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:
     """``loops``, written in the Python that numba compiles, holding no lock while it runs; else ``otherwise``."""
     try:

@@ -13,6 +13,7 @@ from ocrtune.core.errors import DataError, Problem
 from ocrtune.core.records import Sample
 from ocrtune.data.image_file import read_image
 from ocrtune.data.item import Frame, Item, Tensor, Transform
+from ocrtune.data.kept_images import KeptImages
 from ocrtune.data.transforms.rec_resize_img import fit
 
 
@@ -34,12 +35,20 @@ class TrainingDataset(Dataset["Item | DataError"]):
     sample takes its place.
     """
 
-    def __init__(self, samples: Sequence[Sample], transforms: Sequence[Transform], first: int, seed: int):
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        transforms: Sequence[Transform],
+        first: int,
+        seed: int,
+        kept: KeptImages | None = None,
+    ):
         """first: how many of the transforms prepare an item that CopyPaste or RecConAug asks for."""
         self.samples = samples
         self.transforms = tuple(transforms)
         self.first = first
         self.seed = seed
+        self.kept = kept
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -55,12 +64,12 @@ class TrainingDataset(Dataset["Item | DataError"]):
                 _last_step(item)
         except DataError as error:
             return error
-        item.canvas, item.draw, item.maps = None, None, None
+        item.canvas, item.draw, item.maps, item.kept = None, None, None, None
         return item
 
     def _item(self, index: int, epoch: int) -> Item:
         sample = self.samples[index]
-        return Item(sample, text=sample.text or "", epoch=epoch, draw=self._other)
+        return Item(sample, text=sample.text or "", epoch=epoch, draw=self._other, kept=self.kept)
 
     def _other(self, rng: np.random.Generator) -> Item:
         item = self._item(int(rng.integers(len(self.samples))), 0)

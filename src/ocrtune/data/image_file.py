@@ -11,6 +11,7 @@ from PIL import UnidentifiedImageError
 
 from ocrtune.core.errors import DataError, Problem
 from ocrtune.core.records import Image, ImageFile
+from ocrtune.data.kept_images import KeptImages
 
 _TRANSPOSED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
@@ -33,15 +34,19 @@ class ImageSource:
     """An image file that is read and decoded when it is asked for; every answer may raise DataError.
 
     source: what the errors name. The image is (H, W, 3) uint8, BGR, turned as its EXIF orientation says unless
-    ``ignore_orientation``.
+    ``ignore_orientation``. kept: where it may be already, and is put if there is room; its pixels are then read-only.
     """
 
-    def __init__(self, path: ImageFile, source: str, ignore_orientation: bool = False):
+    def __init__(self, path: ImageFile, source: str, ignore_orientation: bool = False, kept: KeptImages | None = None):
         self._path = path
         self._source = source
         self._ignore_orientation = ignore_orientation
-        self._encoded: bytes | None = None
+        self._kept = kept
         self._size: tuple[int, int] | None = None
+        self._jpeg: bool | None = None
+        if kept is not None and (about := kept.about(path)) is not None:
+            self._size, self._jpeg = about
+        self._encoded: bytes | None = None
         self._decoded: tuple[Image, int] | None = None
 
     @property
@@ -65,8 +70,19 @@ class ImageSource:
         """
         factor = max(f for f in _REDUCED if f <= max(reduction, 1)) if self._is_jpeg() else 1
         if self._decoded is None or self._decoded[1] > factor:
-            self._decoded = self._decode(factor), factor
+            self._decoded = self._find(factor), factor
         return self._decoded
+
+    def _find(self, factor: int) -> Image:
+        if self._kept is None:
+            return self._decode(factor)
+        image = self._kept.find(self._path, factor)
+        if image is None:
+            image = self._decode(factor)
+            self._kept.keep(self._path, factor, image, self.size, self._is_jpeg())
+        elif factor == 1:  # another process may have decoded it since this source was made
+            self._size = (image.shape[1], image.shape[0])
+        return image
 
     def _decode(self, factor: int) -> Image:
         flags = _REDUCED[factor] | (cv2.IMREAD_IGNORE_ORIENTATION if self._ignore_orientation else 0)
@@ -78,8 +94,9 @@ class ImageSource:
         if image is None:
             raise DataError(Problem(self._source, f"{self._path} is not an image that OpenCV can decode"))
         found = image.shape[1], image.shape[0]
-        self._size = self._size or (found[0] * factor, found[1] * factor)
-        if found != tuple(-(-side // factor) for side in self._size):
+        if factor == 1 and self._size is None:
+            self._size = found
+        if found != tuple(-(-side // factor) for side in self.size):
             what = f"{self._path} is {self._size} pixels large by its header, but {found} when reduced by {factor}"
             raise DataError(Problem(self._source, what, "save it anew"))
         return np.asarray(image, np.uint8)
@@ -93,7 +110,9 @@ class ImageSource:
         return self._encoded
 
     def _is_jpeg(self) -> bool:
-        return self._bytes().startswith(b"\xff\xd8\xff")
+        if self._jpeg is None:
+            self._jpeg = self._bytes().startswith(b"\xff\xd8\xff")
+        return self._jpeg
 
 
 def image_size(path: ImageFile, source: str) -> tuple[int, int]:

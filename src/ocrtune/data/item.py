@@ -13,6 +13,7 @@ from ocrtune.codec.db import DBMaps
 from ocrtune.core.charset import Charset
 from ocrtune.core.records import Image, Polygon, Sample
 from ocrtune.data.canvas import Canvas, Matrix, move_polygons
+from ocrtune.data.kept_images import KeptImages
 
 Tensor = NDArray[np.float32]
 
@@ -36,6 +37,7 @@ class Item:
     frame: size that the sampler asks of the recognition tensor; None leaves it to the transforms.
     maps: the DB maps last encoded, with the settings they were made by, so that two transforms share one encoding.
     draw: another item of the set, prepared by the first transforms, for those that mix samples.
+    kept: where decoded images are kept in memory; None where they are not.
     used: (width, height) of the tensor's top left part that shows the page, where the rest is black padding.
     """
 
@@ -51,6 +53,7 @@ class Item:
     frame: Frame | None = None
     maps: tuple[Any, DBMaps] | None = None
     draw: Callable[[np.random.Generator], Item] | None = None
+    kept: KeptImages | None = None
     used: tuple[int, int] | None = None
 
     @property

@@ -20,6 +20,7 @@ from ocrtune.core.records import Batch
 from ocrtune.data.collate import AsArrays, CollateEvaluation, CollateTraining, as_tensors
 from ocrtune.data.dataset import Draw, EvaluationDataset, TrainingDataset
 from ocrtune.data.item import Context, Frame
+from ocrtune.data.kept_images import KeptImages, room_for
 from ocrtune.data.labels import LabelSet
 from ocrtune.data.pipeline import build_transforms
 from ocrtune.data.preprocess import preprocess_of
@@ -55,6 +56,12 @@ class Loader:
     def __len__(self) -> int:
         """Batches of an epoch, the same in every epoch."""
         return len(self.plan)
+
+    @property
+    def cache_gib(self) -> float:
+        """GiB of memory for decoded images that stay for the next epochs."""
+        kept = getattr(self._loader.dataset, "kept", None)
+        return kept.room / 2**30 if kept is not None else 0.0
 
     def set_epoch(self, epoch: int) -> None:
         """0-based; decides samples, order and augmentation of the next iteration."""
@@ -110,12 +117,19 @@ def build_loader(
     if not len(plan):
         count = f"{labels.epoch_size()} samples are fewer than one batch, and drop_last leaves none"
         raise ConfigError(Problem("Train.loader.drop_last", count, "lower batch_size_per_card or set drop_last: false"))
-    transforms = build_transforms(options.dataset.transforms, Context(charset, max_text_length))
-    dataset = TrainingDataset(labels.samples, transforms, options.dataset.ext_op_transform_idx, seed)
+    dataset = training_dataset(labels, options, Context(charset, max_text_length), seed)
     step = options.sampler.width_step if isinstance(options.sampler, WidthBucketSampler) else 1
     if shard.world > 1:
         plan = TrainingShard(plan, shard)
     return Loader(dataset, plan, CollateTraining(step), options.loader.num_workers)
+
+
+def training_dataset(labels: LabelSet, options: DataOptions, context: Context, seed: int) -> TrainingDataset:
+    """The samples of ``labels`` as the transforms of a ``Train`` section prepare them."""
+    transforms = build_transforms(options.dataset.transforms, context)
+    images = (image for sample in labels.samples for image in (sample.image_path, *sample.alternatives))
+    kept = KeptImages(images, room_for(options.loader.cache_images))
+    return TrainingDataset(labels.samples, transforms, options.dataset.ext_op_transform_idx, seed, kept)
 
 
 def _training_plan(

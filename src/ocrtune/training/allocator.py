@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ocrtune.core.free_memory import free_memory
 from ocrtune.core.malloc import LARGEST_THRESHOLD, M_MMAP_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, glibc, set_options
-from ocrtune.training.free_memory import free_memory
 
 _MOST = 2**31 - 1  # the largest int
 _MAPPED_AT_MOST = 65536  # blocks: what glibc starts with

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from ocrtune.config.data_schema import MultiScaleSampler
 from ocrtune.config.schema import RunConfig
+from ocrtune.core.free_memory import free_memory
 from ocrtune.core.records import Batch
 from ocrtune.data.loader import Loader
 from ocrtune.losses.build import build_loss
 from ocrtune.training.batches import images_on, targets_on
 from ocrtune.training.checkpoint import random_state, set_random_state
-from ocrtune.training.free_memory import free_memory
 from ocrtune.training.freeze import train_mode_
 from ocrtune.training.precision import autocast, choose_precision, placed
 

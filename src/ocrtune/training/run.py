@@ -330,6 +330,7 @@ def _settings(parts: Parts) -> dict[str, Any]:
         "parameters": sum(value.numel() for value in parameters),
         "n_train": parts.n_train,
         "n_eval": parts.n_eval,
+        "cache_gib": round(parts.train_loader.cache_gib, 2),
         "batch": total_batch(parts.config, trainer.processes.world),
         "batch_per_card": parts.config.train.loader.batch_size_per_card,
         "accumulated": parts.config.optimizer.gradient_accumulation_steps,
@@ -357,9 +358,10 @@ def _introduction(settings: dict[str, Any]) -> list[str]:
     if s["processes"] > 1:
         where = f"{s['processes']} processes, the first on {where}"
         batch += f" ({s['processes']} cards x {s['batch_per_card']} x {s['accumulated']} accumulated)"
+    cache = f"; decoded images stay in up to {s['cache_gib']:.1f} GiB of memory" if s["cache_gib"] >= 0.1 else ""
     return [
         f"model: {s['model']}, {s['parameters']:,} parameters ({s['form']} form), on {where} in {s['precision']}",
-        f"data: {s['n_train']} samples an epoch for training, {s['n_eval']} for evaluation",
+        f"data: {s['n_train']} samples an epoch for training, {s['n_eval']} for evaluation{cache}",
         f"plan: {s['epochs']} epochs, {s['steps']} steps, {batch}; {s['optimizer']}, {s['schedule']} "
         f"from {s['peak_lr']:.3g} to {s['last_lr']:.3g}, warm-up {s['warmup_steps']} steps{ema}",
     ]

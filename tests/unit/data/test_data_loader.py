@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,21 @@ def test_detection_batches(det_set: Path) -> None:
         assert set(kinds.values()) == {torch.uint8}
         assert all(target.shape == (len(batch), 64, 96) for target in batch.targets.values())
         assert all(bool(((target >= 0) & (target <= 1)).all()) for target in batch.targets.values())
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork")
+def test_later_epochs_read_no_file_and_see_the_same(det_set: Path) -> None:
+    given = options(det_set, *DET_STEPS, loader={"num_workers": 2})
+    anew = load(det_set, replace(given, loader=replace(given.loader, cache_images=0)))
+    assert anew.cache_gib < 1e-6
+    expected = [epoch_of(anew, epoch) for epoch in (0, 1)]
+    loader = load(det_set, replace(given, loader=replace(given.loader, cache_images=0.01)))
+    assert same(epoch_of(loader, 0), expected[0])
+    for page in det_set.parent.glob("page*.png"):
+        page.unlink()
+    assert same(epoch_of(loader, 1), expected[1])
+    with pytest.raises(DataError, match="cannot read"):
+        epoch_of(anew, 1)
 
 
 def test_padding_that_all_crops_share_is_cut_off(det_set: Path) -> None:

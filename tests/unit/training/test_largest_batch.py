@@ -10,8 +10,9 @@ from test_memory import Small, of
 from tiny_runs import rec_config
 from tiny_training import CPU, Scale, SquaredError
 
+from ocrtune.core import free_memory
 from ocrtune.core.errors import ConfigError
-from ocrtune.training import free_memory, largest_batch
+from ocrtune.training import largest_batch
 from ocrtune.training.checkpoint import BEST, LATEST
 from ocrtune.training.largest_batch import Trial, by_counting, by_trying, largest, repeated, saved_bytes, sizes
 from ocrtune.training.run import assemble, train

@@ -39,7 +39,7 @@ class DecodeImage:
         path, others = item.sample.image_path, item.sample.alternatives
         if others:
             path = (path, *others)[int(rng.integers(len(others) + 1))]
-        item.canvas = Canvas(ImageSource(path, item.sample.source, self.options.ignore_orientation))
+        item.canvas = Canvas(ImageSource(path, item.sample.source, self.options.ignore_orientation, item.kept))
         if self.options.img_mode == "RGB":
             item.canvas.recolour(lambda sketch: swap_channels)
 

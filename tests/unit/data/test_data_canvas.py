@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from ocrtune.core.geometry import area
 from ocrtune.data.canvas import Canvas, clip_polygon, move_polygon, translation, warp
+from ocrtune.data.image_file import ImageSource
 
 
 def dotted(width: int = 160, height: int = 120, at: tuple[int, int] = (100, 50), radius: int = 6) -> np.ndarray:
@@ -105,3 +108,53 @@ def test_looking_past_the_image_gives_the_fill() -> None:
 def test_clipping_polygons(polygon: list[list[int]], size: float) -> None:
     clipped = clip_polygon(np.array(polygon, np.float32), 10, 10)
     assert (area(clipped) if len(clipped) >= 3 else 0) == pytest.approx(size)
+
+
+@pytest.mark.parametrize("factor", [0.4, 1.0, 2.0])
+def test_pasted_parts_lie_where_their_outline_lies(factor: float) -> None:
+    page, other = Canvas(np.full((120, 160, 3), 255, np.uint8)), np.zeros((90, 100, 3), np.uint8)
+    quad = np.array([[20, 30], [80, 30], [80, 60], [20, 60]], np.float32)
+    other[30:60, 20:80] = (0, 0, 200)
+    turn = np.array([[0.8, 0.6, 0], [-0.6, 0.8, 0], [0, 0, 1]])
+    place = translation(20, 75) @ turn @ translation(-20, -30)
+    page.recolour(lambda sketch: lambda image: image // 5)  # of the page, before there was anything on it
+    page.paste(Canvas(other), quad, place)
+    size = (round(160 * factor), round(120 * factor))
+    scale = np.diag([size[0] / 160, size[1] / 120, 1])
+    page.apply(scale, size, factor)
+    page.recolour(lambda sketch: lambda image: image + 1)
+    image = page.pixels()
+    shown, outline = np.zeros(image.shape[:2], np.uint8), move_polygon(quad, scale @ place)
+    cv2.fillConvexPoly(shown, outline.astype(np.int32), 1)
+    core = cv2.erode(shown, np.ones((9, 9), np.uint8), borderValue=0) > 0
+    around = cv2.dilate(shown, np.ones((5, 5), np.uint8)) == 0
+    assert core.sum() > 100 * factor
+    assert (image[core] == (1, 1, 201)).all()
+    assert (image[around] == 52).all()
+
+
+def test_a_file_is_decoded_no_finer_than_it_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "page.jpg"
+    smooth = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (401, 603, 3), dtype=np.uint8), (31, 31), 9)
+    cv2.imwrite(str(path), cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX), [cv2.IMWRITE_JPEG_QUALITY, 95])
+    source = ImageSource(path, "")
+    for factor, decoded in ((0.2, 4), (0.45, 2), (0.6, 1)):
+        size = round(603 * factor), round(401 * factor)
+        chain = np.diag([size[0] / 603, size[1] / 401, 1])
+        late, early = Canvas(ImageSource(path, "")), Canvas(source.read(1)[0])
+        late.apply(chain, size, factor)
+        early.apply(chain, size, factor)
+        assert ImageSource(path, "").read(int(1 / factor))[1] == decoded
+        difference = late.pixels().astype(int) - early.pixels()
+        assert np.abs(difference).mean() < 1.5
+        assert abs(difference.mean()) < 0.3
+        assert (np.abs(difference).max() > 0) == (decoded > 1)
+
+
+def test_black_frame() -> None:
+    canvas = Canvas(np.full((20, 30, 3), 9, np.uint8))
+    framed = canvas.pixels(frame=(64, 32))
+    assert framed.shape == (32, 64, 3)
+    assert (framed[:20, :30] == 9).all()
+    assert framed.sum() == 9 * 20 * 30 * 3
+    assert canvas.size == (64, 32)

@@ -73,6 +73,7 @@ class TrainingDataset(Dataset["Item | DataError"]):
 
     def _other(self, rng: np.random.Generator) -> Item:
         item = self._item(int(rng.integers(len(self.samples))), 0)
+        item.draw = None
         for transform in self.transforms[: self.first]:
             transform(item, rng)
         return item

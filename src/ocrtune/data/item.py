@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -36,7 +36,8 @@ class Item:
     text: recognition label. targets: what the loss sees, by name. epoch: 0-based.
     frame: size that the sampler asks of the recognition tensor; None leaves it to the transforms.
     maps: the DB maps last encoded, with the settings they were made by, so that two transforms share one encoding.
-    draw: another item of the set, prepared by the first transforms, for those that mix samples.
+    draw: another item of the set, prepared by the first transforms, for those that mix samples; None for an item that
+    was itself drawn: it stays as it is.
     kept: where decoded images are kept in memory; None where they are not.
     used: (width, height) of the tensor's top left part that shows the page, where the rest is black padding.
     """
@@ -94,11 +95,24 @@ class Transform(Protocol):
 
 
 @dataclass(frozen=True)
+class Spelled:
+    """A line whose every character the base model read as its label says.
+
+    turned: it did so upside down. places: of each character, where along the (then turned) crop it was read, 0..1.
+    """
+
+    turned: bool
+    places: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Context:
     """What building a transform may need besides its own options.
 
-    charset: None for detection. max_text_length: of ``Global``, in characters.
+    charset: None for detection. max_text_length: of ``Global``, in characters. spelled: by ``Sample.source``, of lines
+    that were read before training.
     """
 
     charset: Charset | None = None
     max_text_length: int = 25
+    spelled: Mapping[str, Spelled] = field(default_factory=dict)

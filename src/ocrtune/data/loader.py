@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from ocrtune.core.malloc import keep_some_memory
 from ocrtune.core.records import Batch
 from ocrtune.data.collate import AsArrays, CollateEvaluation, CollateTraining, as_tensors
 from ocrtune.data.dataset import Draw, EvaluationDataset, TrainingDataset
-from ocrtune.data.item import Context, Frame
+from ocrtune.data.item import Context, Frame, Spelled
 from ocrtune.data.kept_images import KeptImages, room_for
 from ocrtune.data.labels import LabelSet
 from ocrtune.data.pipeline import build_transforms
@@ -100,12 +100,14 @@ def build_loader(
     preprocess: DetPreprocess | RecPreprocess | None = None,
     width_per_step: int = 8,
     shard: Shard = WHOLE,
+    spelled: Mapping[str, Spelled] | None = None,
 ) -> Loader:
     """A loader over ``labels`` as a ``Train`` (training) or ``Eval`` section describes it.
 
     Training batches hold targets; evaluation batches hold every sample exactly once, whatever ``drop_last`` says, with
     tensors of one size per batch made by ``preprocess`` (default: the section's own transforms).
     charset: recognition only. width_per_step: pixels of input width per output step of the recognition network.
+    spelled: what RecCutMix needs to know of the lines.
     shard: which part of each training batch, and which of the evaluation batches, this process gets.
     Raises ConfigError for sections that do not fit together, DataError for images without a readable size.
     """
@@ -117,7 +119,7 @@ def build_loader(
     if not len(plan):
         count = f"{labels.epoch_size()} samples are fewer than one batch, and drop_last leaves none"
         raise ConfigError(Problem("Train.loader.drop_last", count, "lower batch_size_per_card or set drop_last: false"))
-    dataset = training_dataset(labels, options, Context(charset, max_text_length), seed)
+    dataset = training_dataset(labels, options, Context(charset, max_text_length, spelled or {}), seed)
     step = options.sampler.width_step if isinstance(options.sampler, WidthBucketSampler) else 1
     if shard.world > 1:
         plan = TrainingShard(plan, shard)

@@ -46,6 +46,7 @@ from ocrtune.training.run_folder import copy_best, prepare_folder, with_batch_of
 from ocrtune.training.schedule import build_schedule
 from ocrtune.training.snapshots import Snapshots
 from ocrtune.training.speed_up import speed_up_
+from ocrtune.training.spelling import measure_spelling, save_spelled, spelled_lines
 from ocrtune.training.start import (
     pixels_per_step,
     read_charset,
@@ -167,6 +168,9 @@ def assemble(
         fill_model(model, config, charset, say)
     measure = partial(measure_orientation, model, training, preprocess, config, charset)
     config = processes.decided(partial(decide_turns, config, measure, say))
+    measure_all = partial(measure_spelling, model, training, preprocess, config, charset)
+    spelled = processes.decided(partial(spelled_lines, config, measure_all, say))
+    loader = partial(loader, spelled=spelled)
     train_loader = loader(training, config.train, training=True, width_per_step=step, shard=processes.shard)
     if options.use_sync_bn and processes.any(not all(train_loader.plan.batches(0))):
         what = "the last batch of an epoch has fewer samples than there are processes"
@@ -189,6 +193,7 @@ def assemble(
         config = with_largest_batch(config, model, place, train_loader, training.epoch_size(), say)
         train_loader = loader(training, config.train, training=True, width_per_step=step)
     config = processes.decided(partial(prepare_folder, _with_rates(config, processes.world, say), charset))
+    processes.decided(partial(save_spelled, options.save_model_dir, spelled))
     steps = steps_per_epoch(train_loader, config.optimizer.gradient_accumulation_steps)
     trainer = _trainer(config, model, place, steps, processes)
     came_from = run_folder_of(options.checkpoints) if options.checkpoints is not None else None

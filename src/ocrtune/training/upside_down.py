@@ -109,11 +109,11 @@ def measure_orientation(
     chosen = np.linspace(0, len(labels) - 1, min(_LINES, len(labels))).round().astype(int)
     some = LabelSet.of([[labels.samples[i] for i in chosen]])
     upright = _right(model, some, preprocess, config, charset)
-    turned = _right(model, some, _Turned(preprocess.image_shape, preprocess.max_width), config, charset)
+    turned = _right(model, some, Turned(preprocess.image_shape, preprocess.max_width), config, charset)
     return Orientation(len(some), int((upright | turned).sum()), int((turned & ~upright).sum()))
 
 
-class _Turned(RecPreprocess):
+class Turned(RecPreprocess):
     """The same tensor of the crop upside down."""
 
     def __call__(self, image: Image) -> np.ndarray:

@@ -41,7 +41,8 @@ class CopyPaste:
         self.options = options
 
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
-        assert item.draw is not None, "the dataset offers other samples"
+        if item.draw is None:
+            return
         assert item.canvas is not None, "DecodeImage comes first"
         other = item.draw(rng)
         assert other.canvas is not None

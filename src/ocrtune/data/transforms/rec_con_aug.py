@@ -35,9 +35,8 @@ class RecConAug:
         self.max_text_length = options.max_text_length or context.max_text_length
 
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
-        if rng.random() > self.options.prob:
+        if item.draw is None or rng.random() > self.options.prob:
             return
-        assert item.draw is not None, "the dataset offers other samples"
         height, longest = self.options.image_shape[:2]
         for _ in range(self.options.ext_data_num):
             other = item.draw(rng)

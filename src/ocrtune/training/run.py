@@ -168,7 +168,7 @@ def assemble(
         fill_model(model, config, charset, say)
     measure = partial(measure_orientation, model, training, preprocess, config, charset)
     config = processes.decided(partial(decide_turns, config, measure, say))
-    measure_all = partial(measure_spelling, model, training, preprocess, config, charset)
+    measure_all = partial(measure_spelling, model, training, preprocess, config, charset, place)
     spelled = processes.decided(partial(spelled_lines, config, measure_all, say))
     loader = partial(loader, spelled=spelled)
     train_loader = loader(training, config.train, training=True, width_per_step=step, shard=processes.shard)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ocrtune.codec.ctc import CTCCodec
@@ -76,10 +77,11 @@ def measure_spelling(
     preprocess: DetPreprocess | RecPreprocess,
     config: RunConfig,
     charset: Charset | None,
+    device: torch.device,
 ) -> dict[str, Spelled]:
     """By source, up to 5000 lines of two characters or more that ``model`` reads as labelled, upright or upside down.
 
-    ConfigError for a detector.
+    device: where it reads; afterwards it is on the CPU again. ConfigError for a detector.
     """
     if charset is None or isinstance(preprocess, DetPreprocess):
         raise ConfigError(Problem("Train.dataset.transforms", "RecCutMix is for recognition", "remove it"))
@@ -89,6 +91,7 @@ def measure_spelling(
     chosen = [can[i] for i in np.linspace(0, len(can) - 1, min(_LINES, len(can))).round().astype(int)]
     aspects = {labels.samples[i].source: labels.sizes[i, 0] / labels.sizes[i, 1] for i in chosen}
     found: dict[str, Spelled] = {}
+    model.to(device)
     for turned in (False, True):
         left = [labels.samples[i] for i in chosen if labels.samples[i].source not in found]
         if not left:
@@ -100,6 +103,7 @@ def measure_spelling(
         reader = _Reader(CTCCodec(charset), aspects, turned)
         evaluate(model, loader, reader, len(lines))
         found.update(reader.found)
+    model.cpu()
     return found
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from tiny_runs import det_config, rec_config
 
 from ocrtune.codec.image import RecPreprocess
@@ -47,7 +48,7 @@ def test_the_released_model_says_where_the_letters_are(tmp_path: Path) -> None:
     dataset = replace(config.train.dataset, label_file_list=(source,), data_dir=tmp_path, ratio_list=(1.0,))
     labels = read_label_set(dataset, "rec")
     model, charset, _ = load_released("PP-OCRv6_small_rec")
-    found = measure_spelling(model, labels, RecPreprocess(), config, charset)
+    found = measure_spelling(model, labels, RecPreprocess(), config, charset, torch.device("cpu"))
     assert found.keys() == {f"{source}:{i + 1}" for i in (0, 1, 3, 4, 5)}
     assert [found[f"{source}:{i + 1}"].turned for i in (0, 1, 3)] == [False, True, False]
     for i in (0, 1, 3, 4, 5):

@@ -32,6 +32,13 @@ class Interrupt:
         if self.requested:
             raise KeyboardInterrupt
 
+    def noted_within(self, seconds: float) -> bool:
+        """Whether one was asked for, or is within that time: a signal to all processes reaches some earlier."""
+        end = time.monotonic() + seconds
+        while not self.requested and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.requested
+
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._note) for number in _SIGNALS}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from torch import nn
 from ocrtune.codec.image import RecPreprocess
 from ocrtune.config.schema import RunConfig
 from ocrtune.core.charset import Charset
-from ocrtune.core.errors import ConfigError, Problem
+from ocrtune.core.errors import ConfigError, Problem, TrainingError
 from ocrtune.data.loader import Loader, build_loader
 from ocrtune.data.preprocess import preprocess_of
 from ocrtune.losses.build import build_loss
@@ -65,6 +65,8 @@ from ocrtune.training.watch import EvaluationPlan, Watch
 
 JOURNAL = "train.jsonl"
 Say = Callable[[str], None]
+
+_SIGNAL_TO_ALL_S = 1.0  # a signal to a group of processes has reached all of them by then
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,7 @@ def _train(parts: Parts, journal: Journal, limits: Limits, after_step: Callable[
         if trainer.progress.before is None:
             watch.evaluate_base()
         try:
-            with interrupt:
+            with interrupt, _worker_lost_is_an_error(interrupt):
                 fit(trainer, parts.train_loader, epochs, watch, parts.config.optimizer.gradient_accumulation_steps)
         except (KeyboardInterrupt, RuntimeError) as stop:
             if not interrupt.requested or interrupt.at_once or (processes.world > 1 and not interrupt.agreed):
@@ -294,6 +296,18 @@ def _train(parts: Parts, journal: Journal, limits: Limits, after_step: Callable[
             processes.gather(None)  # torchrun ends the others, also in the middle of writing, when one has left
             bar.say(f"stopped at step {trainer.progress.step}; go on with -o Global.checkpoints={folder}")
             raise KeyboardInterrupt from stop
+
+
+@contextmanager
+def _worker_lost_is_an_error(interrupt: Interrupt) -> Iterator[None]:
+    """PyTorch's RuntimeError for a dead worker of the loader as a TrainingError, unless this process is to end too."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker") or interrupt.noted_within(_SIGNAL_TO_ALL_S):
+            raise
+        what, fix = f"a worker process was lost: {error}", "if memory ran out, lower num_workers or cache_images"
+        raise TrainingError(Problem("Train.loader", what, fix)) from error
 
 
 def _snapshots(parts: Parts) -> Snapshots:

@@ -1,7 +1,10 @@
 """Whole runs on tiny drawn sets: what they write, that they repeat, go on, stop cleanly and refuse to overwrite."""
 
 import json
+import multiprocessing
+import os
 import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,8 @@ import pytest
 import torch
 from tiny_runs import det_config, rec_config
 
-from ocrtune.core.errors import ConfigError, WeightsError
+from ocrtune.core.errors import ConfigError, TrainingError, WeightsError
+from ocrtune.data.dataset import Draw, TrainingDataset
 from ocrtune.models.fold import fold_
 from ocrtune.training.checkpoint import BEST, LATEST, STATE, load_state, save_weights
 from ocrtune.training.run import assemble, evaluate_config, train
@@ -222,3 +226,28 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
         load_run(folder)
     with pytest.raises(WeightsError, match="not a run folder"):
         load_run(tmp_path / "data")
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork")
+@pytest.mark.parametrize("to_all", [False, True])
+def test_a_lost_worker(to_all: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an error in one line; unless a signal to all processes reached the worker first: then the run is saved."""
+    prepare, training_process = TrainingDataset.__getitem__, os.getpid()
+
+    def lost(self: TrainingDataset, draw: Draw) -> object:
+        if draw.epoch == 1 and os.getpid() != training_process:
+            if to_all:
+                subprocess.Popen(["/bin/sh", "-c", f"sleep 0.3; kill -TERM {training_process}"])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return prepare(self, draw)
+
+    monkeypatch.setattr(TrainingDataset, "__getitem__", lost)
+    config = rec_config(tmp_path, 2, "Train.loader.num_workers=1")
+    if not to_all:
+        with pytest.raises(TrainingError, match=r"Train\.loader: a worker process was lost.*lower num_workers"):
+            train(config, say=silent)
+        return
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        train(config, say=said.append)
+    assert load_state(tmp_path / "run")["progress"]["step"] == 5

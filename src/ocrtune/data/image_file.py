@@ -11,18 +11,19 @@ from PIL import UnidentifiedImageError
 
 from ocrtune.core.errors import DataError, Problem
 from ocrtune.core.records import Image, ImageFile
-from ocrtune.data.kept_images import KeptImages
+from ocrtune.data.kept_images import REDUCTIONS, KeptImages
 
 _TRANSPOSED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
 _WIDTH, _HEIGHT = 0x0100, 0x0101
 _TAIL = 64
-_REDUCED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
+_FLAGS = (
+    cv2.IMREAD_COLOR,
+    cv2.IMREAD_REDUCED_COLOR_2,
+    cv2.IMREAD_REDUCED_COLOR_4,
+    cv2.IMREAD_REDUCED_COLOR_8,
+)
+_REDUCED = dict(zip(REDUCTIONS, _FLAGS, strict=True))
 
 
 def read_image(path: ImageFile, source: str, ignore_orientation: bool = False) -> Image:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +23,10 @@ from ocrtune.core.errors import ConfigError, Problem, WeightsError
 from ocrtune.core.records import Batch
 from ocrtune.data.item import Spelled
 from ocrtune.data.labels import LabelSet
-from ocrtune.data.loader import build_loader
 from ocrtune.data.transforms.rec_cut_mix import RecCutMixOptions
 from ocrtune.training.checkpoint import write_file
-from ocrtune.training.evaluate import evaluate
 from ocrtune.training.start import run_folder_of
-from ocrtune.training.upside_down import Turned
+from ocrtune.training.upside_down import Turned, read_lines
 
 SPELLED = "spelled.json"
 _LINES = 5000  # training lines that are read at most, spread evenly
@@ -97,11 +94,8 @@ def measure_spelling(
         if not left:
             break
         way = Turned(preprocess.image_shape, preprocess.max_width) if turned else preprocess
-        in_process = replace(config.eval, loader=replace(config.eval.loader, num_workers=0))
-        lines = LabelSet.of([left])
-        loader = build_loader(lines, in_process, task="rec", seed=0, training=False, charset=charset, preprocess=way)
         reader = _Reader(CTCCodec(charset), aspects, turned)
-        evaluate(model, loader, reader, len(lines))
+        read_lines(model, LabelSet.of([left]), way, config, charset, reader)
         found.update(reader.found)
     model.cpu()
     return found

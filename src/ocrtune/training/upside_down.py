@@ -27,6 +27,7 @@ from ocrtune.data.transforms.random_rotate180 import RandomRotate180Options, rot
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.run_folder import saved_config
 from ocrtune.training.start import run_folder_of
+from ocrtune.training.tasks.base import Task
 from ocrtune.training.tasks.recognition import read_texts
 
 _LINES = 256  # training lines that are looked at
@@ -124,13 +125,20 @@ def _right(
     model: nn.Module, labels: LabelSet, preprocess: RecPreprocess, config: RunConfig, charset: Charset
 ) -> np.ndarray:
     """(N,) bool: which lines are read right, spaces aside."""
+    reader = _Reader(CTCCodec(charset))
+    read_lines(model, labels, preprocess, config, charset, reader)
+    return np.array([reader.right[sample.source] for sample in labels.samples], bool)
+
+
+def read_lines(
+    model: nn.Module, labels: LabelSet, preprocess: RecPreprocess, config: RunConfig, charset: Charset, task: Task
+) -> None:
+    """Show ``task`` what ``model`` makes of every line of ``labels``, prepared in this process."""
     in_process = replace(config.eval, loader=replace(config.eval.loader, num_workers=0))
     loader = build_loader(
         labels, in_process, task="rec", seed=0, training=False, charset=charset, preprocess=preprocess
     )
-    reader = _Reader(CTCCodec(charset))
-    evaluate(model, loader, reader, len(labels))
-    return np.array([reader.right[sample.source] for sample in labels.samples], bool)
+    evaluate(model, loader, task, len(labels))
 
 
 class _Reader:

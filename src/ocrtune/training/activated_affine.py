@@ -21,12 +21,13 @@ from ocrtune.training.compiled import (
     can_compile,
     compiled,
     empty_rows_like,
-    is_plain_float,
+    is_readable,
     rows_of,
     shares,
     together,
     wide,
 )
+from ocrtune.training.elements import number, stored
 
 _SMALLEST = 2**15  # numbers of a map from which on this is faster
 _BLOCK = 64  # rows that are added up before the sum goes to float64
@@ -37,7 +38,7 @@ class FastActivatedAffine(ActivatedAffine):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W), kept."""
-        fits = is_plain_float(x) and x.is_contiguous(memory_format=torch.channels_last) and x.numel() >= _SMALLEST
+        fits = is_readable(x) and x.is_contiguous(memory_format=torch.channels_last) and x.numel() >= _SMALLEST
         if not (fits and torch.is_grad_enabled() and isinstance(self.lab, Affine)):
             return super().forward(x)
         return _apply(x, self.lab.scale, self.lab.bias)
@@ -90,9 +91,9 @@ def activate(x: Rows, y: Rows, scale: np.float32, bias: np.float32, first: int, 
     """
     for r in range(first, end):
         for c in range(x.shape[1]):
-            z = x[r, c]
+            z = number(x[r, c])
             active = z * min(max(z + np.float32(3), np.float32(0)), np.float32(6)) * np.float32(1 / 6)
-            y[r, c] = scale * active + bias
+            y[r, c] = stored(scale * active + bias, y)
 
 
 def hand_back(
@@ -109,14 +110,14 @@ def hand_back(
         b[:] = 0
         for r in range(start, min(start + _BLOCK, end)):
             for c in range(channels):
-                z, d = x[r, c], gradient[r, c]
+                z, d = number(x[r, c]), number(gradient[r, c])
                 slope = z * np.float32(1 / 3) + np.float32(0.5)
                 slope = np.float32(0) if z <= np.float32(-3) else slope
                 slope = np.float32(1) if z >= np.float32(3) else slope
                 active = z * min(max(z + np.float32(3), np.float32(0)), np.float32(6)) * np.float32(1 / 6)
                 s[c] += d * active
                 b[c] += d
-                out[r, c] = scale * d * slope
+                out[r, c] = stored(scale * d * slope, out)
         for c in range(channels):
             of_scale[c] += s[c]
             of_bias[c] += b[c]

@@ -23,12 +23,13 @@ from ocrtune.training.compiled import (
     can_compile,
     compiled,
     empty_rows_like,
-    is_plain_float,
+    is_readable,
     rows_of,
     shares,
     together,
     wide,
 )
+from ocrtune.training.elements import number, stored, values_of
 
 PerChannel = NDArray[np.float32]
 _SMALLEST = 2**15  # numbers of a map from which on this is faster
@@ -60,7 +61,7 @@ class FastBatchNorm2d(ActivatedNorm):
 
     def _pays(self, x: Tensor) -> bool:
         """Whether this is training as usual, on a map that is large enough to be worth it."""
-        usual = self.training and self.affine and self.momentum is not None and is_plain_float(x)
+        usual = self.training and self.affine and self.momentum is not None and is_readable(x)
         return usual and x.numel() >= _SMALLEST and x.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -138,7 +139,7 @@ _apply: Callable[[Tensor, Tensor, Tensor, float, int], tuple[Tensor, Tensor, Ten
 def _moments(pixels: Rows) -> tuple[Sums, Sums]:
     """Mean and biased variance of each channel."""
     count, channels = pixels.shape
-    centre = pixels[:: max(1, count // _PROBES)].mean(0)
+    centre = values_of(pixels[:: max(1, count // _PROBES)]).mean(0)
     rows = wide(pixels)
     cuts = shares(len(rows))
     sums = np.zeros((len(cuts), 2, rows.shape[1]))
@@ -173,13 +174,13 @@ def add_moments(x: Rows, centre: PerChannel, total: Sums, square: Sums, first: i
         q[:] = 0
         for r in range(start, fours, 4):
             for c in range(channels):
-                a, b = x[r, c] - centre[c], x[r + 1, c] - centre[c]
-                d, e = x[r + 2, c] - centre[c], x[r + 3, c] - centre[c]
+                a, b = number(x[r, c]) - centre[c], number(x[r + 1, c]) - centre[c]
+                d, e = number(x[r + 2, c]) - centre[c], number(x[r + 3, c]) - centre[c]
                 s[c] += (a + b) + (d + e)
                 q[c] += (a * a + b * b) + (d * d + e * e)
         for r in range(fours, stop):
             for c in range(channels):
-                a = x[r, c] - centre[c]
+                a = number(x[r, c]) - centre[c]
                 s[c] += a
                 q[c] += a * a
         for c in range(channels):
@@ -193,12 +194,12 @@ def normalise(
     """Write the activation of ``(x - mean) * scale + shift`` into the rows ``first`` to ``end`` of ``y``."""
     for r in range(first, end):
         for c in range(x.shape[1]):
-            z = (x[r, c] - mean[c]) * scale[c] + shift[c]
+            z = (number(x[r, c]) - mean[c]) * scale[c] + shift[c]
             if activation == 1:
                 z = np.float32(0) if z < np.float32(0) else z
             elif activation == 2:
                 z = z * min(max(z + np.float32(3), np.float32(0)), np.float32(6)) * np.float32(1 / 6)
-            y[r, c] = z
+            y[r, c] = stored(z, y)
 
 
 def add_gradients(
@@ -224,7 +225,7 @@ def add_gradients(
         q[:] = 0
         for r in range(start, min(start + _BLOCK, end)):
             for c in range(channels):
-                a, d = x[r, c] - mean[c], gradient[r, c]
+                a, d = number(x[r, c]) - mean[c], number(gradient[r, c])
                 z = a * scale[c] + shift[c]
                 if activation == 1:
                     d = d if z > np.float32(0) else np.float32(0)
@@ -255,7 +256,7 @@ def hand_back(
     """Write ``scale * (d - constant - slope_of_x * (x - mean))`` into rows of ``out``; d: see :func:`add_gradients`."""
     for r in range(first, end):
         for c in range(x.shape[1]):
-            a, d = x[r, c] - mean[c], gradient[r, c]
+            a, d = number(x[r, c]) - mean[c], number(gradient[r, c])
             z = a * scale[c] + shift[c]
             if activation == 1:
                 d = d if z > np.float32(0) else np.float32(0)
@@ -263,4 +264,4 @@ def hand_back(
                 slope = z * np.float32(1 / 3) + np.float32(0.5)
                 slope = np.float32(0) if z <= np.float32(-3) else slope
                 d = d * (np.float32(1) if z >= np.float32(3) else slope)
-            out[r, c] = scale[c] * (d - constant[c] - slope_of_x[c] * a)
+            out[r, c] = stored(scale[c] * (d - constant[c] - slope_of_x[c] * a), out)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from ocrtune.training.compiled import is_plain_float
-from ocrtune.training.convolution import Geometry, channel_sums, convolution, gradients, pads_with_zeros
+from ocrtune.training.compiled import computed
+from ocrtune.training.convolution import channel_sums, convolve, pads_with_zeros
 
 _SMALLEST = 2**15  # numbers of a map from which on this is faster
 
@@ -25,9 +25,10 @@ class BiasedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
-        if not torch.is_grad_enabled() or x.numel() < _SMALLEST or not is_plain_float(x):
+        cast = computed(x) if torch.is_grad_enabled() and x.numel() >= _SMALLEST else None
+        if cast is None:
             return super().forward(x)
-        return convolution(x, self.weight, self.bias, Geometry.of(self), _gradient_of_weight)
+        return convolve(self, cast)
 
 
 class FastConvTranspose2d(nn.ConvTranspose2d):
@@ -35,11 +36,11 @@ class FastConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
-        learns = torch.is_grad_enabled() and output_size is None and is_plain_float(x)
-        if self.bias is None or not learns:
+        cast = computed(x) if torch.is_grad_enabled() and output_size is None else None
+        if self.bias is None or cast is None:
             return super().forward(x, output_size)
         geometry = self.stride, self.padding, self.output_padding, self.groups, self.dilation
-        return _apply(x, self.weight, self.bias, geometry)
+        return _apply(cast, self.weight, self.bias, geometry)
 
 
 def speed_up_biased_(model: nn.Module) -> int:
@@ -58,18 +59,15 @@ def speed_up_biased_(model: nn.Module) -> int:
     return found
 
 
-def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
-    return gradients(gradient, x, weight, geometry, [False, True, False])[1]
-
-
 class _Transposed(torch.autograd.Function):
     """geometry: what ``F.conv_transpose2d`` takes beside tensors, in its order."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, geometry: tuple[Any, ...]) -> Tensor:
-        ctx.save_for_backward(x, weight)
+        cast = weight.to(x.dtype)
+        ctx.save_for_backward(x, cast)
         ctx.geometry = geometry
-        return F.conv_transpose2d(x, weight, bias, *geometry)
+        return F.conv_transpose2d(x, cast, bias.to(x.dtype), *geometry)
 
     @staticmethod
     @once_differentiable
@@ -80,6 +78,7 @@ class _Transposed(torch.autograd.Function):
         of_x, of_weight, _ = torch.ops.aten.convolution_backward(
             gradient, x, weight, None, stride, padding, dilation, True, output_padding, groups, wanted
         )
+        of_weight = of_weight if of_weight is None else of_weight.float()
         return of_x, of_weight, channel_sums(gradient) if ctx.needs_input_grad[2] else None, None
 
 

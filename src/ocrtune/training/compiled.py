@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Maps = NDArray[np.float32]  # (N, H, W, C)
-Rows = NDArray[np.float32]  # (N H W, C)
+from ocrtune.training.elements import Elements, teach_numba
+
+Maps = Elements  # (N, H, W, C)
+Rows = Elements  # (N H W, C)
 Sums = NDArray[np.float64]
 _AT_ONCE = 32  # numbers of a row that compiled loops take at once with AVX2; the rest of the row goes one by one
 
@@ -25,10 +27,30 @@ def is_plain_float(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
+def computed(x: Tensor) -> Tensor | None:
+    """``x`` in the type that a convolution computes in here; None where loops of ours cannot: not on a CPU, float16."""
+    if x.device.type != "cpu":
+        return None
+    if torch.is_autocast_enabled("cpu"):
+        dtype = torch.get_autocast_dtype("cpu")
+        return x.to(dtype) if dtype == torch.bfloat16 else None
+    return x if x.dtype == torch.float32 else None
+
+
+def is_readable(x: Tensor) -> bool:
+    """Whether compiled loops read and write tensors like ``x``: on a CPU, float32 or bfloat16."""
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
+
+
+def elements_of(x: Tensor) -> Elements:
+    """A view of the memory of ``x``, which no gradient follows."""
+    found: Elements = (x.detach() if x.dtype == torch.float32 else x.detach().view(torch.uint16)).numpy()
+    return found
+
+
 def maps_of(x: Tensor) -> Maps:
     """(N, C, H, W) -> (N, H, W, C); a view in channels_last."""
-    maps: Maps = x.detach().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1).numpy()
-    return maps
+    return elements_of(x.detach().contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1))
 
 
 def rows_of(x: Tensor) -> Rows:
@@ -44,10 +66,15 @@ def wide(rows: Rows) -> Rows:
 
 
 def empty_rows_like(x: Tensor) -> tuple[Tensor, Rows]:
-    """A map of the shape of ``x`` in channels_last, and its rows."""
-    samples, channels, height, width = x.shape
-    rows = torch.empty(samples * height * width, channels)
-    return rows.view(samples, height, width, channels).permute(0, 3, 1, 2), rows.numpy()
+    """A map of the shape and type of ``x`` in channels_last, and its rows."""
+    return empty_rows(x.shape, x.dtype)
+
+
+def empty_rows(shape: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Rows]:
+    """A map of ``shape`` (N, C, H, W) in channels_last, and its rows."""
+    samples, channels, height, width = shape
+    rows = torch.empty(samples * height * width, channels, dtype=dtype)
+    return rows.view(samples, height, width, channels).permute(0, 3, 1, 2), elements_of(rows)
 
 
 @lru_cache(maxsize=1)
@@ -65,6 +92,7 @@ def compiled(function: Callable[..., None]) -> Callable[..., None]:
     """``function`` as machine code that holds no lock while it runs; numba must be there."""
     import numba
 
+    teach_numba()
     njit = partial(numba.njit, nogil=True, fastmath={"contract"}, error_model="numpy")
     fast: Callable[..., None]
     try:

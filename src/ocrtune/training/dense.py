@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ocrtune.training.compiled import can_compile, compiled, is_plain_float, maps_of, shares, together
-from ocrtune.training.convolution import Geometry, convolution, gradients, pads_with_zeros
+from ocrtune.training.convolution import Geometry, convolve, gradient_of_weight, pads_with_zeros
 
 _CHANNELS = 32  # fewer are faster as they are
 _PIXELS = 4096  # of a map, likewise
@@ -27,7 +27,7 @@ class DenseConv2d(nn.Conv2d):
         learns = torch.is_grad_enabled() and self.weight.requires_grad
         if not learns or x.shape[2] * x.shape[3] < _PIXELS or not is_plain_float(x):
             return super().forward(x)
-        return convolution(x, self.weight, self.bias, Geometry.of(self), _gradient_of_weight)
+        return convolve(self, x, _gradient_of_weight)
 
 
 def speed_up_dense_(model: nn.Module) -> int:
@@ -47,7 +47,7 @@ def _is_dense(layer: nn.Conv2d) -> bool:
 
 
 def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
-    return gradients(planes_of(gradient), planes_of(x), weight.contiguous(), geometry, [False, True, False])[1]
+    return gradient_of_weight(planes_of(gradient), planes_of(x), weight.contiguous(), geometry)
 
 
 def planes_of(x: Tensor) -> Tensor:

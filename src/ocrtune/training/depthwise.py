@@ -1,19 +1,23 @@
-"""Depthwise convolutions with large or dilated kernels, whose weights learn fast on a CPU.
+"""Depthwise convolutions with large or dilated kernels or strides, which learn fast on a CPU.
 
-For the gradient of such weights oneDNN has no fast kernel without AVX-512 (its verbose log says ``gemm:jit``): forward
-and backward of a 5x5 layer of PP-OCRv2 recognition take two to four times as long as with the one here, and more where
-the kernel is dilated; for a plain 3x3 oneDNN's is as fast (``benchmarks/depthwise_gradient.py``). The sum is the same,
-in another order.
+For the gradient of weights of 5x5 and more oneDNN has no fast kernel without AVX-512 (its verbose log says
+``gemm:jit``), nor in bfloat16 with it: forward and backward of a layer of PP-OCRv2 recognition take two to four times
+as long as with the one here, in bfloat16 ten times, and more where the kernel is dilated; for a plain 3x3 oneDNN's is
+as fast (``benchmarks/depthwise_gradient.py``). Nor has it a fast bfloat16 gradient of the input where the stride is
+larger than 1. The sums are the same, in another order and in float32.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from ocrtune.training.compiled import Maps, can_compile, compiled, is_plain_float, maps_of, shares, together
-from ocrtune.training.convolution import Geometry, convolution, pads_with_zeros
+from ocrtune.training.compiled import Maps, can_compile, compiled, computed, empty_rows, maps_of, shares, together
+from ocrtune.training.convolution import Geometry, convolve, gradient_of_input, gradient_of_weight, pads_with_zeros
+from ocrtune.training.elements import line, stored
 
 _SMALLEST = 5  # the longer side of a kernel from which on this is faster; any dilated one
 
@@ -23,9 +27,10 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H', W')."""
-        if not (torch.is_grad_enabled() and self.weight.requires_grad and is_plain_float(x)):
+        cast = computed(x) if torch.is_grad_enabled() and self.weight.requires_grad else None
+        if cast is None:
             return super().forward(x)
-        return convolution(x, self.weight, self.bias, Geometry.of(self), _gradient_of_weight)
+        return convolve(self, cast, _gradient_of_weight, _gradient_of_input)
 
 
 def speed_up_depthwise_(model: nn.Module) -> int:
@@ -44,16 +49,34 @@ def speed_up_depthwise_(model: nn.Module) -> int:
 def _is_slow_depthwise(layer: nn.Conv2d) -> bool:
     depthwise = layer.groups == layer.in_channels == layer.out_channels > 1
     large = max(layer.kernel_size) >= _SMALLEST or (max(layer.dilation) > 1 and max(layer.kernel_size) > 1)
-    return depthwise and pads_with_zeros(layer) and large
+    return depthwise and pads_with_zeros(layer) and (large or max(layer.stride) > 1)
 
 
 def _gradient_of_weight(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
+    if max(weight.shape[2:]) < _SMALLEST and max(geometry.dilation) == 1:
+        return gradient_of_weight(gradient, x, weight, geometry)
     maps, cuts = (maps_of(x), maps_of(gradient)), shares(gradient.shape[0] * gradient.shape[2])
     sums = np.zeros((len(cuts), *weight.shape[2:], weight.shape[0]), np.float32)
     steps = (*geometry.stride, *geometry.padding, *geometry.dilation)
     together(compiled(add_rows), [(*maps, total, *steps, *cut) for total, cut in zip(sums, cuts)])
     total = torch.from_numpy(sums.sum(axis=0))
     return total.permute(2, 0, 1)[:, None].contiguous()
+
+
+def _gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
+    if max(geometry.stride) > 1 and x.dtype == torch.bfloat16:
+        found, _ = empty_rows(x.shape, x.dtype)
+        taps = weight.float()[:, 0].permute(1, 2, 0).contiguous().numpy()
+        given = maps_of(gradient), taps, maps_of(found), *geometry.stride, *geometry.padding, *geometry.dilation
+        together(compiled(hand_back), [(*given, *cut) for cut in shares(x.shape[0] * x.shape[2])])
+        return found
+    if max(geometry.stride) == 1 and max(geometry.dilation) > 1:
+        # the same sum as a convolution of the gradient; oneDNN takes ten times as long for it as a gradient
+        sides = zip(geometry.dilation, weight.shape[2:], geometry.padding)
+        around = [step * (size - 1) - margin for step, size, margin in sides]
+        if min(around) >= 0:
+            return F.conv2d(gradient, weight.flip(2, 3), None, 1, around, geometry.dilation, geometry.groups)
+    return gradient_of_input(gradient, x, weight, geometry)
 
 
 def add_rows(
@@ -76,12 +99,15 @@ def add_rows(
     """
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
     out_height, out_width = gradient.shape[1], gradient.shape[2]
+    rooms = np.empty((2, max(width, out_width), channels), np.float32)
     for row in range(first, end):
         i, out_y = row // out_height, row % out_height
+        d = line(gradient[i, out_y], rooms[0])
         for ky in range(total.shape[0]):
             y = out_y * stride_y + ky * dilation_y - padding_y
             if y < 0 or y >= height:
                 continue
+            z = line(x[i, y], rooms[1])
             for kx in range(total.shape[1]):
                 shift = kx * dilation_x - padding_x
                 start = max(0, (stride_x - 1 - shift) // stride_x)
@@ -91,11 +117,51 @@ def add_rows(
                     s = g * stride_x + shift
                     for c in range(channels):
                         total[ky, kx, c] += (
-                            gradient[i, out_y, g, c] * x[i, y, s, c]
-                            + gradient[i, out_y, g + 1, c] * x[i, y, s + stride_x, c]
-                            + gradient[i, out_y, g + 2, c] * x[i, y, s + 2 * stride_x, c]
-                            + gradient[i, out_y, g + 3, c] * x[i, y, s + 3 * stride_x, c]
+                            d[g, c] * z[s, c]
+                            + d[g + 1, c] * z[s + stride_x, c]
+                            + d[g + 2, c] * z[s + 2 * stride_x, c]
+                            + d[g + 3, c] * z[s + 3 * stride_x, c]
                         )
                 for g in range(fours, stop):
                     for c in range(channels):
-                        total[ky, kx, c] += gradient[i, out_y, g, c] * x[i, y, g * stride_x + shift, c]
+                        total[ky, kx, c] += d[g, c] * z[g * stride_x + shift, c]
+
+
+def hand_back(
+    gradient: Maps,
+    weight: NDArray[np.float32],
+    out: Maps,
+    stride_y: int,
+    stride_x: int,
+    padding_y: int,
+    padding_x: int,
+    dilation_y: int,
+    dilation_x: int,
+    first: int,
+    end: int,
+) -> None:
+    """Write the gradient of the input into its rows ``first`` to ``end``, in the Python that numba compiles.
+
+    gradient: (N, H', W', C), of the output. weight: (kh, kw, C). out: (N, H, W, C), whose N times H rows are counted
+    through.
+    """
+    height, width, channels = out.shape[1], out.shape[2], out.shape[3]
+    out_height, out_width = gradient.shape[1], gradient.shape[2]
+    room, sums = np.empty((out_width, channels), np.float32), np.empty((width, channels), np.float32)
+    for row in range(first, end):
+        i, y = row // height, row % height
+        sums[:] = 0
+        for ky in range(weight.shape[0]):
+            reach = y + padding_y - ky * dilation_y
+            if reach < 0 or reach % stride_y or reach // stride_y >= out_height:
+                continue
+            d = line(gradient[i, reach // stride_y], room)
+            for kx in range(weight.shape[1]):
+                shift = kx * dilation_x - padding_x
+                start = max(0, (stride_x - 1 - shift) // stride_x)
+                for g in range(start, min(out_width, (width - 1 - shift) // stride_x + 1)):
+                    for c in range(channels):
+                        sums[g * stride_x + shift, c] += d[g, c] * weight[ky, kx, c]
+        for s in range(width):
+            for c in range(channels):
+                out[i, y, s, c] = stored(sums[s, c], out)

@@ -84,16 +84,21 @@ class Files:
 def prepare(case: Case, shared: Path, folder: Path) -> Files:
     """Split the labels and write the released weights as ``.pdparams``."""
     from ocrtune.data.holdout import split_holdout
+    from ocrtune.models.fold import form_of
     from ocrtune.weights.pdparams import write_pdparams
-    from ocrtune.weights.released import load_released
+    from ocrtune.weights.released import build_released, load_released
     from ocrtune.weights.to_paddle import paddle_state
+    from ocrtune.weights.unfold import unfolded
 
     images = (shared / "data" / case.data[0]).resolve()
     lines = (images / case.data[1]).read_text(encoding="utf-8").splitlines(keepends=True)
     files = Files(images, folder / "training.txt", folder / "validation.txt", folder / "released.pdparams")
     for path, part in zip((files.training, files.validation), split_holdout(lines, HELD_OUT, SEED)):
         path.write_text("".join(part), encoding="utf-8")
-    write_pdparams(files.weights, paddle_state(load_released(case.weights)[0]))
+    network = load_released(case.weights)[0]
+    if form_of(network) != "training":  # PaddleOCR knows no folded network
+        network = unfolded(network, build_released(case.weights)[0])
+    write_pdparams(files.weights, paddle_state(network))
     return files
 
 

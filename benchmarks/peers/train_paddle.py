@@ -37,7 +37,7 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
         targets = inputs.recognition_targets(case.batch, classes)
         set_classes(config, classes)
     model, loss = build_model(config["Architecture"]), build_loss(config["Loss"])
-    optimizer, schedule = build_optimizer(
+    optimizer, schedule, *_ = build_optimizer(  # 3.7 adds a schedule of the weight decay
         config["Optimizer"], epochs=config["Global"]["epoch_num"], step_each_epoch=100, model=model
     )
     arrays = {"image": inputs.images(case.shape), **targets}

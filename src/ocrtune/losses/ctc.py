@@ -16,6 +16,8 @@ from torch.autograd.function import once_differentiable
 
 from ocrtune.losses.registry import losses
 
+_AT_ONCE = 2**20  # numbers
+
 
 @dataclass(frozen=True)
 class CTCLossOptions:
@@ -40,7 +42,7 @@ class CTCLoss(nn.Module):
     def forward(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         logits, labels, lengths = outputs["ctc"], targets["ctc"], targets["length"]
         feasible = steps_needed(labels, lengths) <= logits.shape[1]
-        loss = _losses(logits.float(), labels, lengths, feasible)
+        loss = _losses(logits, labels, lengths, feasible)
         if self.options.use_focal_loss:
             loss = loss * (1 - torch.exp(-loss)).square()
         return {"loss": loss.mean(), "infeasible": (~feasible).sum()}
@@ -59,37 +61,56 @@ class _CTC(torch.autograd.Function):
     """-log p(text) of each sample, (N,), from logits (N, T, C); PyTorch's CTC sees the text's own characters only.
 
     A sample's loss depends on its own characters' probabilities; those of the other thousands of classes get the
-    gradient of the softmax, p, and nothing else. PyTorch writes tensors of all classes for both, several times.
+    gradient of the softmax, p, and nothing else. PyTorch writes tensors of all classes for both, several times; here
+    the gradient alone is as large, in the type of the logits. Computed in float32.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, lengths: Tensor, feasible: Tensor) -> Tensor:
         samples, steps, _ = logits.shape
-        log_probabilities = F.log_softmax(logits, dim=2)
         alphabet = F.pad(labels, (1, 0))  # blank, then the text as it is, (N, 1 + L)
         index = alphabet.unsqueeze(1).expand(-1, steps, -1)
-        own = log_probabilities.gather(2, index).transpose(0, 1).contiguous()  # (T, N, 1 + L)
+        most, spread = _softmax_parts(logits)
+        own = logits.gather(2, index).float() - most - spread
+        own = own.transpose(0, 1).contiguous()  # (T, N, 1 + L)
         same = labels.unsqueeze(2) == labels.unsqueeze(1)
         text = same.to(torch.uint8).argmax(2) + 1  # the place in the alphabet where each character is first
         with torch.set_grad_enabled(ctx.needs_input_grad[0]):
             own.requires_grad_(ctx.needs_input_grad[0])
             input_lengths = torch.full((samples,), steps, dtype=torch.int64)
             losses = F.ctc_loss(own, text, input_lengths, lengths, reduction="none", zero_infinity=True)
-        ctx.save_for_backward(log_probabilities, index, feasible)
+        ctx.save_for_backward(logits, most, spread, index, feasible)
         ctx.inner = own, losses
         return losses.detach()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        log_probabilities, index, feasible = ctx.saved_tensors
+        logits, most, spread, index, feasible = ctx.saved_tensors
         own, losses = ctx.inner
         gradient = gradient * feasible
         (found,) = torch.autograd.grad(losses, own, gradient)
         # PyTorch's gradient takes a softmax in front for granted: it is p minus what the text draws to itself
         drawn = (found - own.detach().exp() * gradient.unsqueeze(1)).transpose(0, 1)
-        of_logits = log_probabilities.exp().mul_(gradient[:, None, None]).scatter_add_(2, index, drawn)
+        of_logits = torch.empty_like(logits)
+        for part in _parts(logits):
+            values = (logits[part].float() - most[part]).sub_(spread[part]).exp_().mul_(gradient[part, None, None])
+            of_logits[part] = values.scatter_add_(2, index[part], drawn[part])
         return of_logits, None, None, None
+
+
+def _softmax_parts(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, T, C) -> two of (N, T, 1), float32: the largest, and the logarithm of the sum of exp(logit - largest)."""
+    most = logits.amax(2, keepdim=True).float()
+    spread = torch.cat([(logits[part].float() - most[part]).exp_().sum(2, keepdim=True) for part in _parts(logits)])
+    return most, spread.log_()
+
+
+def _parts(logits: Tensor) -> list[slice]:
+    """The samples of ``logits`` (N, T, C) in runs; on a CPU as short as its caches want them."""
+    samples, steps, classes = logits.shape
+    step = max(1, _AT_ONCE // (steps * classes)) if logits.device.type == "cpu" else samples
+    return [slice(start, start + step) for start in range(0, samples, step)]
 
 
 _losses: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = _CTC.apply

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ocrtune.training.compiled import computed
-from ocrtune.training.convolution import channel_sums, convolve, pads_with_zeros
+from ocrtune.training.convolution import Geometry, channel_sums, convolve, pads_with_zeros
 
 _SMALLEST = 2**15  # numbers of a map from which on this is faster
 
@@ -28,7 +28,7 @@ class BiasedConv2d(nn.Conv2d):
         cast = computed(x) if torch.is_grad_enabled() and x.numel() >= _SMALLEST else None
         if cast is None:
             return super().forward(x)
-        return convolve(self, cast)
+        return convolve(cast, self.weight, self.bias, Geometry.of(self))
 
 
 class FastConvTranspose2d(nn.ConvTranspose2d):

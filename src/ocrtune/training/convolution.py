@@ -30,6 +30,10 @@ class Geometry(NamedTuple):
     dilation: Any
     groups: int
 
+    @classmethod
+    def of(cls, layer: nn.Conv2d) -> Geometry:
+        return cls(layer.stride, layer.padding, layer.dilation, layer.groups)
+
 
 Gradient = Callable[[Tensor, Tensor, Tensor, Geometry], Tensor]
 """(gradient of the output, input, weight, geometry) -> gradient of the weight, or of the input."""
@@ -75,11 +79,15 @@ def gradient_of_input(gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geo
 
 
 def convolve(
-    layer: nn.Conv2d, x: Tensor, of_weight: Gradient = gradient_of_weight, of_input: Gradient = gradient_of_input
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Geometry,
+    of_weight: Gradient = gradient_of_weight,
+    of_input: Gradient = gradient_of_input,
 ) -> Tensor:
-    """What ``layer`` makes of x, in the type of x, float32 or bfloat16; gradients of parameters are float32."""
-    geometry = Geometry(layer.stride, layer.padding, layer.dilation, layer.groups)
-    return _apply(x, layer.weight, layer.bias, geometry, (of_weight, of_input))
+    """``F.conv2d`` in the type of x, float32 or bfloat16; weight, bias and their gradients are float32."""
+    return _apply(x, weight, bias, geometry, (of_weight, of_input))
 
 
 def channel_sums(x: Tensor) -> Tensor:

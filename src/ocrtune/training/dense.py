@@ -27,7 +27,7 @@ class DenseConv2d(nn.Conv2d):
         learns = torch.is_grad_enabled() and self.weight.requires_grad
         if not learns or x.shape[2] * x.shape[3] < _PIXELS or not is_plain_float(x):
             return super().forward(x)
-        return convolve(self, x, _gradient_of_weight)
+        return convolve(x, self.weight, self.bias, Geometry.of(self), _gradient_of_weight)
 
 
 def speed_up_dense_(model: nn.Module) -> int:

@@ -30,7 +30,12 @@ class DepthwiseConv2d(nn.Conv2d):
         cast = computed(x) if torch.is_grad_enabled() and self.weight.requires_grad else None
         if cast is None:
             return super().forward(x)
-        return convolve(self, cast, _gradient_of_weight, _gradient_of_input)
+        return convolve_depthwise(cast, self.weight, self.bias, Geometry.of(self))
+
+
+def convolve_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """:func:`ocrtune.training.convolution.convolve` of a depthwise weight, with the gradients of this module."""
+    return convolve(x, weight, bias, geometry, _gradient_of_weight, _gradient_of_input)
 
 
 def speed_up_depthwise_(model: nn.Module) -> int:

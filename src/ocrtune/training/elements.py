@@ -60,7 +60,9 @@ def teach_numba() -> None:
     from numba import types
     from numba.extending import overload, register_jitable
 
-    widened, rounded, fill = map(register_jitable, (_widened, _rounded, _fill))
+    widened: Callable[..., Any] = register_jitable(_widened)
+    rounded: Callable[..., Any] = register_jitable(_rounded)
+    fill: Callable[..., Any] = register_jitable(_fill)
 
     @overload(number, strict=False)
     def _(element: Any) -> Callable[..., Any]:

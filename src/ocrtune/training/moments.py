@@ -14,27 +14,34 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_PIECE = 65536  # numbers of a piece, which the cache of a core holds
+from ocrtune.training.convolution import channel_sums
+
+_PIECES = {torch.float32: 2**16, torch.bfloat16: 2**20}  # numbers at once; products in bfloat16 take long to begin
 
 
 def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """x: (N, C, H, W), best in channels_last -> mean (C,) and covariance (C, C) over N, H and W."""
+    """Over N, H and W: mean (C,) and covariance (C, C), float32.
+
+    x: (N, C, H, W), float32 or bfloat16, best in channels_last.
+    """
     apply: Callable[[Tensor], tuple[Tensor, Tensor]] = _ChannelMoments.apply
     return apply(x)
 
 
 class _ChannelMoments(torch.autograd.Function):
-    """See :func:`channel_moments`."""
+    """See :func:`channel_moments`.
+
+    In bfloat16 the products are taken of rounded differences from the mean: a mean far from 0 costs them no digits.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         rows = _rows(x)
-        mean = rows.mean(0)
-        covariance = rows.new_zeros(rows.shape[1], rows.shape[1])
-        step = max(1, _PIECE // rows.shape[1])
-        for start in range(0, rows.shape[0], step):
-            centred = rows[start : start + step] - mean
-            covariance.addmm_(centred.t(), centred)
+        mean = channel_sums(x) / rows.shape[0]
+        covariance = torch.zeros(rows.shape[1], rows.shape[1])
+        for piece in _pieces(rows):
+            centred = (rows[piece] - mean).to(x.dtype)
+            covariance += centred.t() @ centred
         covariance /= rows.shape[0]
         ctx.save_for_backward(x, mean)
         return mean, covariance
@@ -45,9 +52,15 @@ class _ChannelMoments(torch.autograd.Function):
         x, mean = ctx.saved_tensors
         samples, channels, height, width = x.shape
         factor = (of_covariance + of_covariance.t()) / (samples * height * width)
-        shift = of_mean / (samples * height * width) - mean @ factor
-        gradient = torch.addmm(shift, _rows(x), factor)
+        factor = factor.to(x.dtype)  # rounded before the shift is known, which takes the mean out again
+        shift = of_mean / (samples * height * width) - mean @ factor.float()
+        gradient = torch.addmm(shift.to(x.dtype), _rows(x), factor)
         return gradient.view(samples, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _pieces(rows: Tensor) -> list[slice]:
+    step = max(1, _PIECES[rows.dtype] // rows.shape[1])
+    return [slice(start, start + step) for start in range(0, rows.shape[0], step)]
 
 
 def _rows(x: Tensor) -> Tensor:

@@ -18,7 +18,9 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ocrtune.training.compiled import Maps, compiled, maps_of, shares, together
+from ocrtune.training.convolution import channel_sums
 from ocrtune.training.depthwise import add_rows
+from ocrtune.training.elements import number, stored
 
 _ROWS = 16  # of an image, added up before the sum goes to float64
 Window = tuple[int, int, int, int]  # places of an output: from a row to a row, from a column to one; without the ends
@@ -27,8 +29,8 @@ Window = tuple[int, int, int, int]  # places of an output: from a row to a row, 
 def patch_moments(x: Tensor, size: int, stride: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Sums over all places of the patches and of the products of two of their values.
 
-    x: (N, C, H, W) float32, best in channels_last. size: of the square kernel, odd; half of it is padded with 0.
-    -> (C, size^2) and (C, size^2, size^2), float64, the values of a patch counted row by row.
+    x: (N, C, H, W) float32 or bfloat16, best in channels_last. size: of the square kernel, odd; half of it is padded
+    with 0. -> (C, size^2) and (C, size^2, size^2), float64, the values of a patch counted row by row.
     """
     apply: Callable[[Tensor, int, tuple[int, int]], tuple[Tensor, Tensor]] = _PatchMoments.apply
     return apply(x, size, stride)
@@ -47,7 +49,7 @@ class _PatchMoments(torch.autograd.Function):
         sums = np.zeros((len(cuts), taps + 1, taps, x.shape[1]))
         together(compiled(add_products), [(maps, total, size, stride, places, *cut) for total, cut in zip(sums, cuts)])
         found = _parts(torch.from_numpy(sums.sum(0)))
-        return found if stride != (1, 1) else _but(_of_all_places(maps, size), found)
+        return found if stride != (1, 1) else _but(_of_all_places(x, maps, size), found)
 
     @staticmethod
     @once_differentiable
@@ -57,18 +59,19 @@ class _PatchMoments(torch.autograd.Function):
         factors = torch.cat((of_products + of_products.mT, of_sums[:, None]), 1).float()  # (C, taps + 1, taps)
         if stride == (1, 1):
             kernel, shift = _by_distance(factors[:, :-1], size), factors[:, -1].sum(1)
+            kernel, shift = kernel.to(x.dtype), shift.to(x.dtype)
             gradient = F.conv2d(x, kernel, shift, padding=size - 1, groups=x.shape[1])
             gradient, factors = gradient.contiguous(memory_format=torch.channels_last), -factors
         else:
-            gradient = torch.zeros_like(x, memory_format=torch.channels_last)
+            gradient = torch.zeros_like(x, dtype=torch.float32, memory_format=torch.channels_last)
         weights = factors.permute(1, 2, 0).contiguous().numpy()
         maps, places = maps_of(x), _windows(x.shape[2], x.shape[3], size, stride)
         jobs = [(maps, weights, maps_of(gradient), size, stride, places, *cut) for cut in shares(x.shape[0])]
         together(compiled(spread_products), jobs)
-        return gradient, None, None
+        return gradient.to(x.dtype), None, None
 
 
-def _of_all_places(maps: Maps, size: int) -> tuple[Tensor, Tensor]:
+def _of_all_places(x: Tensor, maps: Maps, size: int) -> tuple[Tensor, Tensor]:
     """The moments with stride 1 where the output is so large that no patch beyond it touches the image."""
     rows_of = compiled(add_rows)
     images, height, _, channels = maps.shape
@@ -84,7 +87,7 @@ def _of_all_places(maps: Maps, size: int) -> tuple[Tensor, Tensor]:
     total = pieces.sum(0, dtype=np.float64)
     correlation = torch.from_numpy(np.concatenate((total[:0:-1, ::-1], total)))
     products = correlation.flatten(0, 1)[_distances(size)]  # (taps, taps, C)
-    values = torch.from_numpy(maps).sum((1, 2)).double().sum(0)
+    values = channel_sums(x).double()
     return values[:, None].expand(-1, size * size), products.permute(2, 0, 1)
 
 
@@ -151,14 +154,14 @@ def add_products(
                         if y < 0 or y >= height or s < 0 or s >= width:
                             continue
                         for c in range(channels):
-                            row[taps, k, c] += x[i, y, s, c]
+                            row[taps, k, c] += number(x[i, y, s, c])
                         for other in range(k + 1):
                             v = out_y * stride[0] + other // size - margin
                             u = out_x * stride[1] + other % size - margin
                             if v < 0 or v >= height or u < 0 or u >= width:
                                 continue
                             for c in range(channels):
-                                row[k, other, c] += x[i, y, s, c] * x[i, v, u, c]
+                                row[k, other, c] += number(x[i, y, s, c]) * number(x[i, v, u, c])
                 if (out_y - top) % _ROWS != _ROWS - 1 and out_y != bottom - 1:
                     continue
                 for k in range(taps + 1):
@@ -200,6 +203,6 @@ def spread_products(
                             if v < 0 or v >= height or u < 0 or u >= width:
                                 continue
                             for c in range(channels):
-                                value[c] += factors[k, other, c] * x[i, v, u, c]
+                                value[c] += factors[k, other, c] * number(x[i, v, u, c])
                         for c in range(channels):
-                            gradient[i, y, s, c] += value[c]
+                            gradient[i, y, s, c] = stored(number(gradient[i, y, s, c]) + value[c], gradient)

@@ -12,11 +12,12 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ocrtune.models.backbones.lcnet_v3 import Affine, ConvNorm, RepLayer
 from ocrtune.models.fusion import centred
-from ocrtune.training.compiled import can_compile, is_plain_float
+from ocrtune.training.compiled import can_compile, computed
+from ocrtune.training.convolution import Geometry, convolve
+from ocrtune.training.depthwise import convolve_depthwise
 from ocrtune.training.moments import channel_moments
 from ocrtune.training.patches import patch_moments
 
@@ -26,9 +27,10 @@ class MergedRepLayer(RepLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H/stride, W/stride)."""
-        if not self._pays(x):
+        cast = computed(x) if self._pays(x) else None
+        if cast is None:
             return super().forward(x)
-        x = self._depthwise(x) if self._convolution.groups > 1 else self._pointwise(x)
+        x = self._depthwise(cast) if self._convolution.groups > 1 else self._pointwise(cast)
         return self.act(x) if self.activated else x
 
     @property
@@ -41,7 +43,7 @@ class MergedRepLayer(RepLayer):
         """Whether this is training with branches, of more pixels than it takes to be worth it."""
         norms = [module for module in self.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
         usual = all(isinstance(norm, nn.BatchNorm2d) and norm.training and norm.momentum is not None for norm in norms)
-        if self.reparam_conv is not None or not usual or not is_plain_float(x):
+        if self.reparam_conv is not None or not usual:
             return False
         layer = self._convolution
         return x.numel() > 4 * x.shape[1] * layer.kernel_size[0] ** 2 * (x.shape[1] if layer.groups == 1 else 1)
@@ -56,7 +58,7 @@ class MergedRepLayer(RepLayer):
             one = torch.eye(x.shape[1])
             merged.add(one, self.identity, mean, covariance.diagonal())
         weight, shift = merged.through(self.lab)
-        return F.conv2d(x, weight[:, :, None, None], shift)
+        return convolve(x, weight[:, :, None, None], shift, Geometry((1, 1), (0, 0), (1, 1), 1))
 
     def _depthwise(self, x: Tensor) -> Tensor:
         layer, size = self._convolution, self._convolution.kernel_size[0]
@@ -68,14 +70,14 @@ class MergedRepLayer(RepLayer):
         merged = Merged(count)
         named = [(branch.conv.weight, branch.bn) for branch in self._conv_norms()]
         if self.identity is not None:
-            named.append((x.new_ones(x.shape[1], 1, 1, 1), self.identity))
+            named.append((torch.ones(x.shape[1], 1, 1, 1), self.identity))
         for weight, norm in named:
             kernel = centred(weight.double(), size).flatten(1)
             variance = (kernel[:, None] @ covariance @ kernel[:, :, None]).flatten()
             merged.add(kernel, norm, (kernel * mean).sum(1), variance)
         weight, shift = (value.float() for value in merged.through(self.lab))
         weight = weight.view(-1, 1, size, size)
-        return F.conv2d(x, weight, shift, stride, layer.padding, groups=layer.groups)
+        return convolve_depthwise(x, weight, shift, Geometry.of(layer))
 
     def _conv_norms(self) -> list[ConvNorm]:
         found = [branch for branch in self.conv_kxk if isinstance(branch, ConvNorm)]

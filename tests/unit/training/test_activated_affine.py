@@ -49,6 +49,17 @@ def test_output_and_gradients_are_those_of_pytorch(threads: int) -> None:
         torch.testing.assert_close(mine.double(), exact, rtol=1e-5, atol=1e-5)
 
 
+def test_in_bfloat16_the_numbers_are_computed_in_float32() -> None:
+    fast, plain = fast_and_plain()
+    x = image().bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = learn(fast, x)
+    assert found[0].dtype == torch.bfloat16
+    exact = learn(plain.double(), x.double())
+    for mine, value in zip(found, exact, strict=True):
+        torch.testing.assert_close(mine.double(), value, rtol=2**-8, atol=2e-3 * float(value.detach().abs().max()))
+
+
 def test_the_path_under_test_is_taken_where_it_fits() -> None:
     fast, _ = fast_and_plain()
     x = image().requires_grad_()

@@ -80,10 +80,26 @@ def test_the_path_under_test_is_taken_in_training_alone() -> None:
     assert torch.equal(activated(fast.eval(), x, "relu"), activated(plain.eval(), x, "relu"))
 
 
-def test_autocast_goes_pytorchs_way() -> None:
-    fast, _ = fast_and_plain()
+@pytest.mark.parametrize("activation", ["none", "relu", "hardswish"])
+@pytest.mark.parametrize("shape", [SHAPE, ODD])
+def test_in_bfloat16_it_is_no_further_from_float64_than_pytorch_is(
+    activation: Activation, shape: tuple[int, ...]
+) -> None:
+    fast, plain = fast_and_plain()
+    x = image(5.0, shape=shape).bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert fast(image().bfloat16()).dtype == torch.bfloat16
+        found, pytorch = learn(fast, x, activation), learn(plain, x, activation)
+    wanted = learn(fast_and_plain()[1].double(), x.double(), activation)
+    assert [value.dtype for value in found] == [value.dtype for value in pytorch]
+    assert found[0].dtype == torch.bfloat16
+    for mine, theirs, value in zip(found, pytorch, wanted, strict=True):
+        assert error(mine, value) <= error(theirs, value) + 1e-3
+        assert error(mine, value) < 0.02
+
+
+def test_half_precision_goes_pytorchs_way() -> None:
+    fast, _ = fast_and_plain()
+    assert type(fast(image().half().requires_grad_()).grad_fn).__name__ != "_BatchNormBackward"
 
 
 def test_frozen_scale_and_input_without_gradient() -> None:

@@ -26,7 +26,7 @@ def test_gradients_are_those_of_pytorch(stride: int, bias: bool) -> None:
     x = torch.randn(2, 32, 64, 70).to(memory_format=torch.channels_last)
     assert type(fast(x).grad_fn).__name__ != "ConvolutionBackward0"
     for mine, theirs in zip(gradients(fast, x), gradients(plain, x), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))
 
 
 def test_only_wide_3x3_layers_are_changed_and_nothing_is_renamed() -> None:

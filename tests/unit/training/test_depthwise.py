@@ -48,6 +48,24 @@ def test_gradients_are_those_of_pytorch(geometry: dict[str, object], threads: in
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("geometry", [*GEOMETRIES, {"kernel_size": 3, "padding": 1, "stride": (2, 1)}], ids=str)
+def test_gradients_in_bfloat16_are_at_least_as_exact_as_those_of_pytorch(geometry: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(6, 6, groups=6, **{"bias": False, **geometry}))
+    plain[0].weight.data = plain[0].weight.bfloat16().float()
+    fast = copy.deepcopy(plain)
+    assert speed_up_depthwise_(fast) == 1
+    x = torch.randn(2, 6, 8, 13).bfloat16().float().to(memory_format=torch.channels_last)
+    exact = gradients(copy.deepcopy(plain).double(), x.double())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, theirs = gradients(fast, x), gradients(plain, x)
+    for mine, other, value in zip(found, theirs, exact, strict=True):
+        assert mine.dtype == torch.float32
+        error, allowed = ((each - value).abs().max() / value.abs().max() for each in (mine, other))
+        assert error <= allowed + 1e-3
+        assert error < 0.02
+
+
 def test_two_runs_give_equal_bits() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(16, 16, 5, padding=2, groups=16))
@@ -56,23 +74,27 @@ def test_two_runs_give_equal_bits() -> None:
     assert all(map(torch.equal, gradients(model, x), gradients(model, x)))
 
 
-def test_only_large_depthwise_layers_are_changed_and_nothing_is_renamed() -> None:
-    layers = [nn.Conv2d(8, 8, 5, groups=8), nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 5, groups=4)]
-    model = nn.Sequential(*layers, nn.Conv2d(8, 16, 5, groups=8))
+def test_only_large_or_strided_depthwise_layers_are_changed_and_nothing_is_renamed() -> None:
+    changed = [nn.Conv2d(8, 8, 5, groups=8), nn.Conv2d(8, 8, 3, 2, groups=8)]
+    others = [nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 5, groups=4), nn.Conv2d(8, 16, 5, groups=8)]
+    model = nn.Sequential(*changed, *others)
     parameters = dict(model.named_parameters())
-    assert speed_up_depthwise_(model) == 1
-    assert [type(layer) for layer in model] == [DepthwiseConv2d, nn.Conv2d, nn.Conv2d, nn.Conv2d]
+    assert speed_up_depthwise_(model) == 2
+    assert [type(layer) for layer in model] == [*2 * [DepthwiseConv2d], *3 * [nn.Conv2d]]
     assert all(value is parameters[name] for name, value in model.named_parameters())
     assert speed_up_depthwise_(model) == 0
 
 
-def test_frozen_weights_and_autocast_go_pytorchs_way() -> None:
+def test_frozen_weights_and_half_precision_go_pytorchs_way() -> None:
     model = nn.Sequential(nn.Conv2d(8, 8, 5, groups=8))
     speed_up_depthwise_(model)
     x = torch.randn(1, 8, 9, 9)
     assert type(model(x).grad_fn).__name__ != "ConvolutionBackward0"
     with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert type(model(x).grad_fn).__name__ == "_ConvolutionBackward"
         assert model(x).dtype == torch.bfloat16
+    with torch.autocast("cpu", dtype=torch.float16):
+        assert type(model(x).grad_fn).__name__ == "ConvolutionBackward0"
     model.requires_grad_(False)
     assert model(x).grad_fn is None
 

@@ -28,3 +28,18 @@ def test_moments_and_gradients_are_exact(shape: tuple[int, ...], size: int, stri
     for mine, theirs in zip(found, expected):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1)])
+def test_bfloat16_is_read_exactly(stride: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    x = (torch.randn(2, 6, 7, 12) + 0.5).bfloat16().contiguous(memory_format=torch.channels_last).requires_grad_()
+    expected, found = cut_out(x, 3, stride), patch_moments(x, 3, stride)
+    for mine, theirs in zip(found, expected):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-4)
+    weights = [torch.randn_like(value) for value in expected]
+    gradients = [
+        torch.autograd.grad(sum((w * v).sum() for w, v in zip(weights, values)), x)[0] for values in (expected, found)
+    ]
+    assert gradients[1].dtype == torch.bfloat16
+    torch.testing.assert_close(*gradients, rtol=2**-6, atol=0.01 * float(gradients[0].abs().max()))

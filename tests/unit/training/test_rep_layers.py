@@ -44,10 +44,10 @@ def learnt(layer: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def images(channels: int) -> Tensor:
+def images(channels: int, height: int = 9, width: int = 14) -> Tensor:
     """Far from mean 0, where a careless variance is wrong."""
     torch.manual_seed(1)
-    return (torch.randn(2, channels, 9, 14) + torch.linspace(-3, 3, channels)[:, None, None]).contiguous(
+    return (torch.randn(2, channels, height, width) + torch.linspace(-3, 3, channels)[:, None, None]).contiguous(
         memory_format=torch.channels_last
     )
 
@@ -67,10 +67,26 @@ def test_outputs_gradients_and_statistics_are_those_of_the_branches(shape: tuple
         )
 
 
-def test_eval_autocast_frozen_norms_and_a_merged_layer_go_the_plain_way() -> None:
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_in_bfloat16_they_are_about_as_exact_as_the_branches(shape: tuple[object, ...]) -> None:
+    plain, fast = layers(*shape)
+    exact = copy.deepcopy(plain).double()
+    x = images(plain.conv_kxk[0].conv.in_channels, 40, 61).bfloat16().float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected, found = learnt(plain, x), learnt(fast, x)
+    wanted = learnt(exact, x.double())
+    wanted = {name: value for name, value in wanted.items() if value.is_floating_point()}
+    largest = max(float(value.norm()) for name, value in wanted.items() if "." in name)
+    for name, value in wanted.items():
+        scale = max(float(value.norm()), 0.03 * largest)
+        error, allowed = (float((each[name] - value).norm()) / scale for each in (found, expected))
+        assert error <= 2 * allowed + 0.04, name
+
+
+def test_eval_half_precision_frozen_norms_and_a_merged_layer_go_the_plain_way() -> None:
     plain, fast = layers(*SHAPES["1x1 with identity"])
     x = images(12)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.float16):
         assert torch.equal(fast(x), plain(x))
     fast.conv_kxk[0].eval()
     plain.conv_kxk[0].eval()

@@ -2,8 +2,9 @@
 
     make bench-train PADDLEOCR=checkout [PADDLE_PYTHON=python] [ARGS="--cases det-v2-640,rec-v2-b32 --rounds 5"]
 
-One process per stack, stepped A B C A B C, so that whatever else the machine does hits all alike. Prints the median
-seconds of a step and the median of the ratios of each round.
+One process per stack, stepped A B C A B C, so that whatever else the machine does hits all alike; each for some
+seconds, since a process that has waited long is slow at first. Prints the median seconds of a step and the median of
+the ratios of each round.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def measure(case: TrainCase, taking_part: Sequence[Stack], settings: dict[str, A
         request = {**settings, "case": case.to_json(), "folder": folder}
         reserve = 0.0 if args.smoke else RESERVE_GIB
         workers = [ended.enter_context(Worker(stack, request, reserve)) for stack in taking_part]
-        answers = take_turns(workers, args.rounds, args.warm_up)
+        answers = take_turns(workers, args.rounds, args.warm_up, 0 if args.smoke else args.turn)
         about = {worker.stack.name: worker.about for worker in workers}
         bounds = workers[-1].ask("bounds") if args.bounds else None
     return {"about": about, "answers": answers, "bounds": bounds}
@@ -146,6 +147,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--paddleocr-later", type=Path, help="checkout of 3.7 or later, for PP-OCRv6")
     parser.add_argument("--threads", type=int, default=machine.usable_cores(), help="of PaddleOCR best; default: cores")
     parser.add_argument("--only", help=f"comma-separated: {DEFAULT}, {BEST}, {KEPT}; not given: the first two")
+    parser.add_argument(
+        "--turn", type=float, default=5, help="seconds of a turn, at least; one step where it is longer"
+    )
     parser.add_argument("--bounds", action="store_true", help="say what bounds ocrtune's step")
     return parser.parse_args(arguments)
 

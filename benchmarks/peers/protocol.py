@@ -27,6 +27,15 @@ def serve(prepare: Prepare) -> None:
             print(json.dumps({**found, "peak_gib": peak_gib()}), file=answers)
 
 
+def take_turn(step: Callable[[], Answer], seconds: float) -> Answer:
+    """Make steps for ``seconds``, at least one: the last answer, the mean of their ``seconds`` and their number."""
+    answers = [step()]
+    while sum(answer["seconds"] for answer in answers) < seconds:
+        answers.append(step())
+    mean = sum(answer["seconds"] for answer in answers) / len(answers)
+    return {**answers[-1], "seconds": mean, "steps": len(answers)}
+
+
 def peak_gib() -> float:
     """Most memory that this process has held, GiB (Linux counts in KiB, macOS in bytes)."""
     unit = 1 if sys.platform == "darwin" else 1024

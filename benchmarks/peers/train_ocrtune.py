@@ -10,7 +10,7 @@ from typing import Any
 from ocrtune.training.allocator import FreedMemory, use_large_pages
 from ocrtune.training.threads import let_threads_sleep
 from peers.cases import TrainCase
-from peers.protocol import Answer, serve
+from peers.protocol import Answer, serve, take_turn
 
 
 def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
@@ -32,9 +32,7 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
     trainer = make_run(config, dictionary, folder, data=data, more=arguments["more"]).trainer
     batch = made_up_batch(case.shape, dictionary)
 
-    def answer(request: Any) -> Answer:
-        if request == "bounds":
-            return measure_bounds(lambda: trainer.step([batch]), trainer.precision)
+    def step() -> Answer:
         start = time.perf_counter()
         result = trainer.step([batch])
         memory.after_step()  # as `ocrtune train` does
@@ -42,6 +40,11 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
         if result.skipped:
             raise RuntimeError(f"the step learnt nothing: {result.skipped}")
         return {"seconds": seconds, "loss": result.losses["loss"]}
+
+    def answer(request: Any) -> Answer:
+        if request == "bounds":
+            return measure_bounds(lambda: trainer.step([batch]), trainer.precision)
+        return take_turn(step, request["turn"])
 
     about = {
         "versions": {"torch": torch.__version__},

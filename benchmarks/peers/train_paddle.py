@@ -10,7 +10,7 @@ from typing import Any
 
 from peers import inputs
 from peers.cases import TrainCase
-from peers.protocol import Answer, serve
+from peers.protocol import Answer, serve, take_turn
 
 _NAMES = {"label": "ctc", "label_ctc": "ctc", "label_gtc": "nrtr"}  # PaddleOCR's key: ours
 _LABELS_INTO_THE_MODEL = "SVTR_LCNet"  # algorithm whose network reads the labels too
@@ -45,7 +45,7 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
     batch = [paddle.to_tensor(arrays[_NAMES.get(key, key)]) for key in keys]
     more = {"data": batch[1:]} if config["Architecture"]["algorithm"] == _LABELS_INTO_THE_MODEL else {}
 
-    def answer(_: Any) -> Answer:
+    def step() -> Answer:
         start = time.perf_counter()
         model.train()
         total = loss(model(batch[0], **more), batch)["loss"]
@@ -61,7 +61,7 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
         "versions": {"paddle": paddle.__version__, "numpy": np.__version__},
         "parameters": int(sum(np.prod(value.shape) for value in model.parameters() if not value.stop_gradient)),
     }
-    return about, answer
+    return about, lambda request: take_turn(step, request["turn"])
 
 
 def set_classes(config: dict[str, Any], classes: int) -> None:

@@ -106,12 +106,17 @@ class Worker:
         self._log.close()
 
 
-def take_turns(workers: Sequence[Worker], rounds: int, warm_up: int) -> dict[str, list[dict[str, Any]]]:
-    """By stack, the answers of ``rounds`` rounds A B C A B C; those of ``warm_up`` rounds before are left out."""
+def take_turns(
+    workers: Sequence[Worker], rounds: int, warm_up: int, seconds: float = 0
+) -> dict[str, list[dict[str, Any]]]:
+    """By stack, the answers of ``rounds`` rounds A B C A B C; those of ``warm_up`` rounds before are left out.
+
+    seconds: of a turn, at least, for workers that make more than one step in it.
+    """
     answers: dict[str, list[dict[str, Any]]] = {worker.stack.name: [] for worker in workers}
     for number in range(warm_up + rounds):
         for worker in workers:
-            found = worker.ask({"round": number})
+            found = worker.ask({"round": number, "turn": seconds})
             if number >= warm_up:
                 answers[worker.stack.name].append(found)
     return answers

@@ -85,6 +85,14 @@ def test_the_ratio_is_that_of_the_rounds(peers: None) -> None:
     assert ratio([2.0, 40.0, 6.0], [1.0, 10.0, 2.0]) == 3.0  # a slow round slows both
 
 
+def test_a_turn_has_as_many_steps_as_its_seconds_hold(peers: None) -> None:
+    from peers.protocol import take_turn
+
+    steps = iter([3.0, 1.0, 2.0, 9.0])
+    assert take_turn(lambda: {"seconds": next(steps), "loss": 1}, 5) == {"seconds": 2.0, "loss": 1, "steps": 3}
+    assert take_turn(lambda: {"seconds": next(steps), "loss": 1}, 0) == {"seconds": 9.0, "loss": 1, "steps": 1}
+
+
 def test_made_up_texts_are_like_those_on_photographs(peers: None) -> None:
     from peers.inputs import detection_targets
 

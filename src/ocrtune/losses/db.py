@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ocrtune.core.errors import Problem, TrainingError
+from ocrtune.losses.focal import Focus, masked_focal
 from ocrtune.losses.registry import losses
 
 
@@ -109,7 +109,8 @@ class DBLoss(nn.Module):
         loss = dice(prediction, truth, mask, options.eps)
         if options.main_loss_type == "DiceLoss":
             return loss
-        focal = masked_focal(prediction, truth, mask, options.focal_alpha, options.focal_gamma, options.eps)
+        focus = Focus(options.focal_alpha, options.focal_gamma, options.eps)
+        focal = masked_focal(prediction, truth, mask, focus)
         return options.dice_weight * loss + options.focal_weight * focal
 
 
@@ -124,16 +125,3 @@ def masked_l1(prediction: Tensor, truth: Tensor, mask: Tensor, eps: float) -> Te
     """Mean absolute difference over the pixels where ``mask`` is 1; 0 when there are none."""
     mask = mask.float()
     return ((prediction - truth.float()).abs() * mask).sum() / (mask.sum() + eps)
-
-
-def masked_focal(prediction: Tensor, truth: Tensor, mask: Tensor, alpha: float, gamma: float, eps: float) -> Tensor:
-    """Focal loss of probabilities, mean over the pixels where ``mask`` is 1.
-
-    Source: Lin et al., "Focal Loss for Dense Object Detection" (ICCV 2017); the probability is clamped to
-    eps..1-eps, so a saturated pixel has no gradient here (Dice still has).
-    """
-    probability = prediction.clamp(eps, 1 - eps)
-    cross_entropy = F.binary_cross_entropy(probability, truth, reduction="none")
-    error = torch.lerp(probability, 1 - probability, truth)
-    weight = torch.lerp(torch.full_like(truth, 1 - alpha), torch.full_like(truth, alpha), truth)
-    return (weight * error.pow(gamma) * cross_entropy * mask).sum() / (mask.sum() + eps)

@@ -38,13 +38,13 @@ class _MaskedFocal(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, prediction: Tensor, truth: Tensor, mask: Tensor, focus: Focus) -> Tensor:
         count = mask.sum() + focus.eps
-        flat = [value.flatten() for value in (prediction, truth, mask)]
-        slopes = torch.empty_like(flat[0])
-        step = _AT_ONCE if prediction.device.type == "cpu" else max(1, prediction.numel())
+        p, t, m = (value.flatten() for value in (prediction, truth, mask))
+        slopes = torch.empty_like(p)
+        step = _AT_ONCE if p.device.type == "cpu" else max(1, len(p))
         sums = []
-        for start in range(0, prediction.numel(), step):
-            pieces = [value[start : start + step] for value in flat]
-            losses, slopes[start : start + step] = _losses_and_slopes(*pieces, focus)
+        for start in range(0, len(p), step):
+            part = slice(start, start + step)
+            losses, slopes[part] = _losses_and_slopes(p[part], t[part], m[part], focus)
             sums.append(losses.sum())
         ctx.save_for_backward(slopes.view_as(prediction), count)
         return torch.stack(sums).sum() / count

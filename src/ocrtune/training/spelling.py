@@ -35,12 +35,13 @@ _LINES = 5000  # training lines that are read at most, spread evenly
 def spelled_lines(
     config: RunConfig, measure: Callable[[], dict[str, Spelled]], say: Callable[[str], None]
 ) -> dict[str, Spelled] | None:
-    """What ``RecCutMix`` must know; None where ``Train`` does not name it.
+    """What ``RecCutMix`` must know; None where ``Train`` does not name it or never does it.
 
     measure: asked once, when the run begins; a resumed run has it in its folder. ConfigError where several networks
     learn, of which none speaks for all; WeightsError when the folder has it no more.
     """
-    if not any(isinstance(c.options, RecCutMixOptions) for c in config.train.dataset.transforms):
+    steps = (step.options for step in config.train.dataset.transforms)
+    if not any(isinstance(options, RecCutMixOptions) and options.prob > 0 for options in steps):
         return None
     if isinstance(config.architecture, Distillation):
         raise ConfigError(Problem("Train.dataset.transforms", "RecCutMix asks one network, here are several"))

@@ -26,10 +26,10 @@ from ocrtune.weights.released import load_released
 WORDS = ["river", "stone", "garden", "window", "bridge", "candle"]
 
 
-def cutting(config: RunConfig) -> RunConfig:
+def cutting(config: RunConfig, prob: float = 1.0) -> RunConfig:
     """``config`` with RecCutMix behind DecodeImage."""
     dataset = config.train.dataset
-    cut = Component("RecCutMix", RecCutMixOptions(1.0), {"prob": 1.0})
+    cut = Component("RecCutMix", RecCutMixOptions(prob), {"prob": prob})
     steps = (*dataset.transforms[:1], cut, *dataset.transforms[1:])
     return replace(config, train=replace(config.train, dataset=replace(dataset, transforms=steps)))
 
@@ -63,6 +63,7 @@ def test_a_run_reads_once_and_goes_on_with_the_same(tmp_path: Path) -> None:
     said: list[str] = []
     config = rec_config(tmp_path, 1)
     assert spelled_lines(config, lambda: spelled, said.append) is None
+    assert spelled_lines(cutting(config, prob=0), lambda: spelled, said.append) is None
     assert not said
     assert spelled_lines(cutting(config), lambda: spelled, said.append) == spelled
     assert said == ["cut and mixed: 2 training lines that the base model reads as labelled"]

@@ -56,7 +56,10 @@ def _fill(elements: Elements, room: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def teach_numba() -> None:
-    """Tell numba what the functions above are for each type of element."""
+    """Tell numba what the functions above are for each type of element.
+
+    Machine code that it keeps in ``__pycache__`` goes by the files of the loops: delete it after a change here.
+    """
     from numba import types
     from numba.extending import overload, register_jitable
 

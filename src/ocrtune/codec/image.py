@@ -7,7 +7,7 @@ Images are (H, W, 3) uint8 BGR, tensors (3, H, W) float32 in the same channel or
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ocrtune.codec import card
 from ocrtune.codec.crop import crop_polygon as crop_polygon
 from ocrtune.codec.crop import crop_quad as crop_quad
+from ocrtune.codec.pixels import look_up, look_up_with_opencv
 from ocrtune.core.errors import DataError, Problem
 from ocrtune.core.records import Image
 
@@ -97,7 +98,8 @@ class DetPreprocess:
             image = np.pad(image, ((0, bottom), (0, right), (0, 0)))
         new_height, new_width = self.size(height, width)
         tensor = np.empty((3, new_height, new_width), np.float32)
-        _normalise_into(tensor, _resize(image, new_height, new_width), _tables(self.mean, self.std, self.scale))
+        tables = _tables(self.mean, self.std, self.scale)
+        look_up_with_opencv(tensor, _resize(image, new_height, new_width), tables)
         return tensor, Scale(source_height, source_width, new_height / height, new_width / width)
 
     def size(self, height: int, width: int) -> tuple[int, int]:
@@ -159,7 +161,7 @@ class RecPreprocess:
 
     def __call__(self, image: Image) -> Tensor:
         """(3, height, ``width(image)``) float32 in -1..1; the padding is 0. DataError for anything but a BGR image."""
-        return _fit(image, self.image_shape[1], self.width(image))
+        return _fit(image, self.image_shape[1], self.width(image), look_up_with_opencv)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able settings, for the model card."""
@@ -182,9 +184,9 @@ def squeeze_to_width(image: Image, image_shape: tuple[int, int, int], padding: b
     _check(image)
     if padding:
         used = min(math.ceil(height * (image.shape[1] / image.shape[0])), width)
-        return _fit(image, height, width), used / width
+        return _fit(image, height, width, look_up), used / width
     tensor = np.empty((3, height, width), np.float32)
-    _normalise_into(tensor, _resize(image, height, width), _half_tables())
+    look_up(tensor, _resize(image, height, width), _half_tables())
     return tensor, 1.0
 
 
@@ -211,11 +213,11 @@ def padded_size(height: int, width: int) -> tuple[int, int]:
     return height, width
 
 
-def _fit(image: Image, height: int, width: int) -> Tensor:
+def _fit(image: Image, height: int, width: int, fill: Callable[[Tensor, Image, Tensor], None]) -> Tensor:
     ratio = image.shape[1] / image.shape[0]
     used = min(math.ceil(height * ratio), width)
     tensor = np.zeros((3, height, width), np.float32)
-    _normalise_into(tensor[:, :, :used], _resize(image, height, used), _half_tables())
+    fill(tensor[:, :, :used], _resize(image, height, used), _half_tables())
     return tensor
 
 
@@ -237,12 +239,6 @@ def _round_to_stride(side: int) -> int:
 
 def _round_up(side: int) -> int:
     return max(-(-side // _LONG_STRIDE) * _LONG_STRIDE, _LONG_STRIDE)
-
-
-def _normalise_into(tensor: Tensor, image: Image, tables: Tensor) -> None:
-    """Write ``image`` through one 256-entry table per channel; same float32 operations as PaddleOCR, done 256 times."""
-    for plane, channel, table in zip(tensor, cv2.split(image), tables):
-        cv2.LUT(channel, table, dst=plane)
 
 
 @lru_cache(maxsize=16)

@@ -19,7 +19,7 @@ from ocrtune.data.pipeline import build_transforms
 from ocrtune.data.transforms import transforms
 from ocrtune.data.transforms.color_jitter import blend_grey, shift_hue, stretch
 from ocrtune.data.transforms.east_random_crop_data import EastRandomCropDataOptions, extend_crop, find_crop
-from ocrtune.data.transforms.rec_aug import add_noise, cut_rows
+from ocrtune.data.transforms.rec_aug import add_noise, add_with_loops, add_with_opencv, cut_rows
 
 OPTIONS: dict[str, dict[str, object]] = {
     "EastRandomCropData": {"size": [64, 64]},
@@ -359,6 +359,20 @@ def test_crop_augmentation_pieces() -> None:
     assert strong.mean() == pytest.approx(99.5, abs=0.3)
     assert strong.std() == pytest.approx(20, abs=0.3)
     assert add_noise(np.full((50, 50, 3), 3, np.uint8), 20.0, rng).min() == 0  # no level wraps around
+
+
+def test_noise_is_the_same_with_and_without_numba() -> None:
+    numba = pytest.importorskip("numba")
+    rng = np.random.default_rng(0)
+    image = rng.integers(256, size=(19, 23, 3), dtype=np.uint8)[3:, :-2]  # not contiguous
+    drawn = rng.integers(40, size=image.size + 3, dtype=np.uint16)
+    steps = rng.integers(-300, 300, size=40, dtype=np.int16)
+    one, other = np.empty_like(image), np.empty_like(image)
+    numba.njit(add_with_loops)(one, image, steps, drawn)
+    add_with_opencv(other, image, steps, drawn)
+    expected = np.clip(image.astype(int) + steps[drawn[: image.size]].reshape(image.shape), 0, 255)
+    np.testing.assert_array_equal(one, expected)
+    np.testing.assert_array_equal(other, expected)
 
 
 def test_augmentation_can_be_switched_off() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
 
+from ocrtune.codec.pixels import look_up
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
@@ -37,7 +37,8 @@ class NormalizeImage:
         height, width = image.shape[:2]
         tensor = np.empty((3, height, width), np.float32)
         shown_width, shown_height = item.used or (width, height)
-        for plane, channel, table in zip(tensor, cv2.split(image[:shown_height, :shown_width]), self._tables):
-            cv2.LUT(channel, table, dst=plane[:shown_height, :shown_width])
+        shown = image[:shown_height, :shown_width]
+        look_up(tensor[:, :shown_height, :shown_width], shown, self._tables)
+        for plane, table in zip(tensor, self._tables):
             plane[shown_height:], plane[:shown_height, shown_width:] = table[0], table[0]  # black
         item.tensor = tensor.transpose(1, 2, 0)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ocrtune.core.jit import compiled
 from ocrtune.core.records import Image
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
@@ -112,9 +113,29 @@ def add_noise(image: Image, std: float, rng: np.random.Generator) -> Image:
 
     Of a whole level plus noise that is the level plus the noise rounded down; so whole steps are drawn.
     """
-    steps = _noise_steps(std)
-    drawn = steps[rng.integers(len(steps), size=image.shape, dtype=np.uint16)]
-    return np.asarray(cv2.add(image, drawn, dtype=cv2.CV_8U), np.uint8)
+    drawn = np.asarray(rng.bit_generator.random_raw(-(-image.size // 4)), np.uint64).view(np.uint16)  # four from each
+    noisy = np.empty_like(image)
+    compiled(add_with_loops, add_with_opencv)(noisy, image, _noise_steps(std), drawn)
+    return noisy
+
+
+def add_with_loops(noisy: Image, image: Image, steps: NDArray[np.int16], drawn: NDArray[np.uint16]) -> None:
+    """Fill ``noisy`` with ``image + steps[drawn]``, cut to 0..255, in the Python that numba compiles.
+
+    drawn: as many as ``image`` has levels, or a few more.
+    """
+    at = 0
+    for row in range(image.shape[0]):
+        for column in range(image.shape[1]):
+            for channel in range(3):
+                level = np.int32(image[row, column, channel]) + np.int32(steps[drawn[at]])
+                noisy[row, column, channel] = min(max(level, 0), 255)
+                at += 1
+
+
+def add_with_opencv(noisy: Image, image: Image, steps: NDArray[np.int16], drawn: NDArray[np.uint16]) -> None:
+    """:func:`add_with_loops` for all levels at once."""
+    cv2.add(image, steps[drawn[: image.size]].reshape(image.shape), dst=noisy, dtype=cv2.CV_8U)
 
 
 @lru_cache(maxsize=8)

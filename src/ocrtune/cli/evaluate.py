@@ -25,6 +25,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "default: the best checkpoint of RUN, or Global.pretrained_model of the config",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the metrics to this file as well")
+    parser.add_argument(
+        "--both-ways",
+        action="store_true",
+        help="recognition: read each crop upside down as well and keep the surer text, as "
+        "'ocrtune predict --both_ways' does",
+    )
     add_device_argument(parser)
     parser.set_defaults(run=_run)
 
@@ -35,7 +41,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
     needed = ("Eval",) if arguments.run_folder and not arguments.weights else ("Global", "Eval")
     config = load(path, [*overrides_of(arguments), *start], needed)
-    metrics = evaluate_config(config, device=arguments.device)
+    metrics = evaluate_config(config, device=arguments.device, both_ways=arguments.both_ways)
     print(_table(metrics))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(dict(metrics), indent=2) + "\n", encoding="utf-8")

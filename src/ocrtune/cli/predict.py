@@ -85,6 +85,12 @@ def _add_recognition(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--keep_tall", action="store_true", help="do not turn crops that are at least 1.5 times as high as wide"
     )
+    group.add_argument(
+        "--both_ways",
+        action="store_true",
+        help="read each crop upside down as well and keep the surer text, in twice the time: for lines that may stand "
+        "on their head",
+    )
     group.add_argument("--rec_image_shape", type=_shape, metavar="3,H,W", help=f"{_CARD}")
     group.add_argument("--rec_char_dict_path", type=Path, metavar="FILE", help="for a model file without dictionary")
     group.add_argument(
@@ -113,6 +119,7 @@ def _run(arguments: argparse.Namespace) -> int:
         use_space_char=arguments.use_space_char,
         drop_score=arguments.drop_score,
         turn_tall=not arguments.keep_tall,
+        both_ways=arguments.both_ways,
         engine=arguments.engine,
         threads=arguments.threads,
         pictures=not arguments.no_pictures,

@@ -48,6 +48,11 @@ def crop_polygon(image: Image, polygon: ArrayLike, turn_tall: bool = True) -> Im
     return crop_quad(image, quad, turn_tall)
 
 
+def rotate180(image: Image) -> Image:
+    """``image`` turned by 180 degrees."""
+    return np.asarray(cv2.rotate(image, cv2.ROTATE_180), np.uint8)
+
+
 def min_area_quad(points: NDArray[np.int32] | NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
     """The smallest rotated rectangle around (K, 2) points: its corners (4, 2) and its shorter side, in pixels.
 

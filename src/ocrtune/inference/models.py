@@ -86,7 +86,7 @@ def open_recogniser(model: Path | str | None = None, options: PredictOptions | N
     except DataError as error:
         raise ConfigError([Problem(str(source.path), str(problem)) for problem in error.problems]) from error
     codec = CTCCodec(_charset(session, source, options))
-    return Recogniser(session, preprocess, codec, options.max_batch_size)
+    return Recogniser(session, preprocess, codec, options.max_batch_size, options.both_ways)
 
 
 def find_model(model: Path | str) -> Source:

@@ -23,6 +23,8 @@ class PredictOptions:
     rec_image_shape: (3, height, smallest width). rec_char_dict_path: for files that carry no dictionary.
     use_space_char: whether that dictionary is followed by a space class; None: what the number of classes says.
     drop_score: texts below this recognition score are left out. turn_tall: lay tall crops on their side.
+    both_ways: read each crop upside down as well and keep the surer text, in twice the time: for lines that may stand
+        on their head.
     threads: per model; None: one per core this process may use.
     """
 
@@ -39,6 +41,7 @@ class PredictOptions:
     use_space_char: bool | None = None
     drop_score: float = 0.5
     turn_tall: bool = True
+    both_ways: bool = False
     engine: EngineName = "onnxruntime"
     threads: int | None = None
     pictures: bool = True

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ocrtune.codec.both_ways import surer
+from ocrtune.codec.crop import rotate180
 from ocrtune.codec.ctc import CTCCodec
 from ocrtune.codec.image import RecPreprocess, width_batches
 from ocrtune.core.errors import Problem, WeightsError
@@ -21,20 +23,35 @@ class Recogniser:
 
     batch_size: most crops per forward pass. Only crops of equal tensor width share one, so the batch never changes
         the text; very wide crops share fewer.
+    both_ways: read each crop upside down as well and keep the surer text, in twice the time.
 
     Raises WeightsError when the session is not a recognition model, or has another number of classes or another
     height than the dictionary and the preprocessing.
     """
 
-    def __init__(self, session: Session, preprocess: RecPreprocess, codec: CTCCodec, batch_size: int = 10):
+    def __init__(
+        self,
+        session: Session,
+        preprocess: RecPreprocess,
+        codec: CTCCodec,
+        batch_size: int = 10,
+        both_ways: bool = False,
+    ):
         self.session = session.require("rec")
         self.preprocess = preprocess
         self.codec = codec
         self.batch_size = batch_size
+        self.both_ways = both_ways
         self._check()
 
     def __call__(self, crops: Sequence[Image]) -> list[RecognitionResult]:
         """Texts of (H, W, 3) uint8 BGR crops, in their order."""
+        upright = self._read(crops)
+        if not self.both_ways:
+            return upright
+        return list(map(surer, upright, self._read([rotate180(crop) for crop in crops])))
+
+    def _read(self, crops: Sequence[Image]) -> list[RecognitionResult]:
         widths = [self.preprocess.width(crop) for crop in crops]
         results: list[RecognitionResult | None] = [None] * len(crops)
         for group in width_batches(widths, self.batch_size):

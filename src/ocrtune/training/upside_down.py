@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor, nn
 
+from ocrtune.codec.crop import rotate180
 from ocrtune.codec.ctc import CTCCodec
 from ocrtune.codec.image import DetPreprocess, RecPreprocess
 from ocrtune.config.architecture_schema import Distillation
@@ -23,7 +24,7 @@ from ocrtune.core.errors import ConfigError, Problem
 from ocrtune.core.records import Batch, Image
 from ocrtune.data.labels import LabelSet
 from ocrtune.data.loader import build_loader
-from ocrtune.data.transforms.random_rotate180 import RandomRotate180Options, rotate180
+from ocrtune.data.transforms.random_rotate180 import RandomRotate180Options
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.run_folder import saved_config
 from ocrtune.training.start import run_folder_of

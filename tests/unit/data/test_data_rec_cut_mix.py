@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ocrtune.codec.crop import rotate180
 from ocrtune.core.records import Image, Sample
 from ocrtune.data.item import Context, Item, Spelled
-from ocrtune.data.transforms.random_rotate180 import rotate180
 from ocrtune.data.transforms.rec_cut_mix import RecCutMix, RecCutMixOptions, emptiest_column
 
 GLYPH, GAP, HEIGHT = 12, 4, 32

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny_onnx
 
+from ocrtune.codec.crop import rotate180
 from ocrtune.codec.ctc import CTCCodec
 from ocrtune.codec.db import DBPostProcess
 from ocrtune.codec.image import DetPreprocess, RecPreprocess
@@ -81,6 +82,28 @@ def test_texts_keep_their_order_and_do_not_depend_on_the_batch(rec):
     alone = [open_recogniser(rec, PredictOptions(threads=1, max_batch_size=1))([crop])[0] for crop in crops]
     assert [result.text for result in together] == ["a", "b", "a", " ", "b"]
     assert together == alone
+
+
+class Upright:
+    """A session that is sure of "b" where the crop begins bright, and half sure of "a" elsewhere."""
+
+    num_classes, input_height = 3, 48
+
+    def require(self, task):
+        return self
+
+    def run(self, tensor):
+        bright = tensor[:, 0, 0, 0] > 0
+        return np.stack([[[0.0, 0.0, 0.9]] if b else [[0.3, 0.5, 0.2]] for b in bright]).astype(np.float32)
+
+
+def test_both_ways_keeps_the_surer_text():
+    right = np.zeros((48, 64, 3), np.uint8)
+    right[:, :20] = 255
+    crops = [right, rotate180(right), np.zeros_like(right)]
+    parts = Upright(), RecPreprocess((3, 48, 64)), CTCCodec(Charset(["a", "b"]))
+    assert [result.text for result in Recogniser(*parts)(crops)] == ["b", "a", "a"]
+    assert [result.text for result in Recogniser(*parts, both_ways=True)(crops)] == ["b", "b", "a"]
 
 
 def test_no_crops_no_texts(rec):

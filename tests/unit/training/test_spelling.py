@@ -9,13 +9,13 @@ import pytest
 import torch
 from tiny_runs import det_config, rec_config
 
+from ocrtune.codec.crop import rotate180
 from ocrtune.codec.image import RecPreprocess
 from ocrtune.config.component import Component
 from ocrtune.config.schema import RunConfig
 from ocrtune.core.errors import ConfigError, WeightsError
 from ocrtune.data.item import Spelled
 from ocrtune.data.labels import read_label_set
-from ocrtune.data.transforms.random_rotate180 import rotate180
 from ocrtune.data.transforms.rec_cut_mix import RecCutMixOptions
 from ocrtune.training.checkpoint import LATEST
 from ocrtune.training.run import assemble, train

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from tiny_runs import det_config, rec_config
 
+from ocrtune.codec.crop import rotate180
 from ocrtune.codec.image import RecPreprocess
 from ocrtune.config.component import Component
 from ocrtune.config.schema import RunConfig
 from ocrtune.core.errors import ConfigError
 from ocrtune.data.labels import read_label_set
-from ocrtune.data.transforms.random_rotate180 import RandomRotate180Options, rotate180
+from ocrtune.data.transforms.random_rotate180 import RandomRotate180Options
 from ocrtune.training.run import assemble, train
 from ocrtune.training.run_folder import saved_config
 from ocrtune.training.upside_down import Orientation, decide_turns, measure_orientation

@@ -30,7 +30,7 @@ class NormalizeImage:
     def __init__(self, options: NormalizeImageOptions, context: Context):
         levels = np.arange(256, dtype=np.float32)[:, None] * np.float32(options.scale)
         table = (levels - np.array(options.mean, np.float32)) / np.array(options.std, np.float32)
-        self._tables = np.ascontiguousarray(table.T)
+        self._tables = np.ascontiguousarray(table.T, np.float32)
 
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
         image = item.image

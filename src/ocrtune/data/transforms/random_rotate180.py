@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
 
+from ocrtune.codec.crop import rotate180
 from ocrtune.core.errors import ConfigError, Problem
-from ocrtune.core.records import Image
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
 
@@ -41,8 +40,3 @@ class RandomRotate180:
     def __call__(self, item: Item, rng: np.random.Generator) -> None:
         if rng.random() < self.prob:
             item.image = rotate180(item.image)
-
-
-def rotate180(image: Image) -> Image:
-    """``image`` turned by 180 degrees."""
-    return np.asarray(cv2.rotate(image, cv2.ROTATE_180), np.uint8)

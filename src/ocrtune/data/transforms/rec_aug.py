@@ -128,7 +128,7 @@ def add_with_loops(noisy: Image, image: Image, steps: NDArray[np.int16], drawn: 
     for row in range(image.shape[0]):
         for column in range(image.shape[1]):
             for channel in range(3):
-                level = np.int32(image[row, column, channel]) + np.int32(steps[drawn[at]])
+                level = int(image[row, column, channel]) + int(steps[drawn[at]])
                 noisy[row, column, channel] = min(max(level, 0), 255)
                 at += 1
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ocrtune.codec.crop import rotate180
 from ocrtune.core.records import Image
 from ocrtune.data.item import Context, Item
 from ocrtune.data.transforms import transforms
-from ocrtune.data.transforms.random_rotate180 import rotate180
 
 _BEFORE, _AFTER = 0.35, 0.15  # of the way from one character to the next: where the gap between them is looked for
 _LEAST_SIDE = 2

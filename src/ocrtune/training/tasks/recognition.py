@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from ocrtune.codec.ctc import CTCCodec
-from ocrtune.core.records import Batch, RecognitionResult
+from ocrtune.core.records import Batch, RecognitionResult, Sample
 from ocrtune.metrics.recognition import RecMetric
 
 
@@ -30,7 +30,15 @@ class RecognitionTask:
 
     def update(self, outputs: Mapping[str, Tensor], batch: Batch) -> None:
         """Read and score the texts of one batch."""
-        self._metric.update(read_texts(outputs, self._codec), batch.samples)
+        self.score(self.read(outputs), batch.samples)
+
+    def read(self, outputs: Mapping[str, Tensor]) -> list[RecognitionResult]:
+        """The text of every image of a batch."""
+        return read_texts(outputs, self._codec)
+
+    def score(self, texts: Sequence[RecognitionResult], samples: Sequence[Sample]) -> None:
+        """Score texts that were read before."""
+        self._metric.update(texts, samples)
 
     def sums(self) -> dict[str, float]:
         """What the metrics are computed from."""

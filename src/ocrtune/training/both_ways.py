@@ -13,6 +13,7 @@ from ocrtune.core.records import Batch, RecognitionResult, Sample
 from ocrtune.training.batches import BatchSource
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.tasks.base import Task
+from ocrtune.training.tasks.looking import Looking
 from ocrtune.training.tasks.recognition import RecognitionTask
 from ocrtune.training.upside_down import Turned
 
@@ -42,10 +43,8 @@ def evaluate_both_ways(
     return task.compute()
 
 
-class _Texts:
-    """A Task that keeps the texts instead of scoring them."""
-
-    main_indicator = "none"
+class _Texts(Looking):
+    """Keeps the texts instead of scoring them."""
 
     def __init__(self, task: RecognitionTask):
         self._task = task
@@ -58,12 +57,3 @@ class _Texts:
     def update(self, outputs: Mapping[str, Tensor], batch: Batch) -> None:
         self.found += self._task.read(outputs)
         self.samples += batch.samples
-
-    def sums(self) -> dict[str, float]:
-        return {}
-
-    def add(self, sums: Mapping[str, float]) -> None:
-        pass
-
-    def compute(self) -> dict[str, float]:
-        return {}

@@ -26,6 +26,7 @@ from ocrtune.data.labels import LabelSet
 from ocrtune.data.transforms.rec_cut_mix import RecCutMixOptions
 from ocrtune.training.checkpoint import write_file
 from ocrtune.training.start import run_folder_of
+from ocrtune.training.tasks.looking import Looking
 from ocrtune.training.upside_down import Turned, read_lines
 
 SPELLED = "spelled.json"
@@ -102,10 +103,8 @@ def measure_spelling(
     return found
 
 
-class _Reader:
-    """A Task that only remembers where the characters of the lines are that are read as labelled."""
-
-    main_indicator = "read"
+class _Reader(Looking):
+    """Remembers where the characters of the lines are that are read as labelled."""
 
     def __init__(self, codec: CTCCodec, aspects: Mapping[str, float], turned: bool):
         self._codec = codec
@@ -126,12 +125,3 @@ class _Reader:
             used = min(height * self._aspects[sample.source], width)
             places = np.minimum((steps + 0.5) * (width / len(ids)) / used, 1.0)
             self.found[sample.source] = Spelled(self._turned, tuple(places.tolist()))
-
-    def sums(self) -> dict[str, float]:
-        return {}
-
-    def add(self, sums: Mapping[str, float]) -> None:
-        pass
-
-    def compute(self) -> dict[str, float]:
-        return {}

@@ -29,6 +29,7 @@ from ocrtune.training.evaluate import evaluate
 from ocrtune.training.run_folder import saved_config
 from ocrtune.training.start import run_folder_of
 from ocrtune.training.tasks.base import Task
+from ocrtune.training.tasks.looking import Looking
 from ocrtune.training.tasks.recognition import read_texts
 
 _LINES = 256  # training lines that are looked at
@@ -142,30 +143,19 @@ def read_lines(
     evaluate(model, loader, task, len(labels))
 
 
-class _Reader:
-    """A Task that only remembers which samples were read right."""
-
-    main_indicator = "right"
+class _Reader(Looking):
+    """Remembers which samples were read right."""
 
     def __init__(self, codec: CTCCodec):
         self._codec = codec
-        self.right: dict[str, float] = {}  # by source of the sample: 1 or 0
+        self.right: dict[str, bool] = {}  # by source of the sample
 
     def reset(self) -> None:
         self.right = {}
 
     def update(self, outputs: Mapping[str, Tensor], batch: Batch) -> None:
         for result, sample in zip(read_texts(outputs, self._codec), batch.samples, strict=True):
-            self.right[sample.source] = float(_bare(result.text) == _bare(sample.text or ""))
-
-    def sums(self) -> dict[str, float]:
-        return self.right
-
-    def add(self, sums: Mapping[str, float]) -> None:
-        self.right.update(sums)
-
-    def compute(self) -> dict[str, float]:
-        return {}
+            self.right[sample.source] = _bare(result.text) == _bare(sample.text or "")
 
 
 def _bare(text: str) -> str:

@@ -2,10 +2,11 @@
 
     make bench-data PADDLEOCR=checkout [PADDLE_PYTHON=python] [ARGS="--cases det-v2-native,rec-v2 --rounds 5"]
 
-All work on the same core, turn by turn; each round is one pass over the set. Prints the median of the ratios of each
-round. Reading, decoding, augmentation and the making of targets are inside; batching and copies between processes not.
-ocrtune runs twice: decoding every image anew, as in the first epoch, and with the decoded images of the round before
-kept in memory (``Train.loader.cache_images``, on by default), as in later epochs of a set that there is room for.
+All work on the same core, turn by turn; a turn makes passes over the set for five seconds (``--turn``) or more. Prints
+the median of the ratios of each round. Reading, decoding, augmentation and the making of targets are inside; batching
+and copies between processes not. ocrtune runs twice: decoding every image anew, as in the first epoch, and with the
+decoded images of the passes before kept in memory (``Train.loader.cache_images``, on by default), as in later epochs of
+a set that there is room for.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def measure(case: DataCase, args: Any) -> dict[str, Any]:
         }
         reserve = 0.0 if args.smoke else RESERVE_GIB
         workers = [ended.enter_context(Worker(s, request, reserve)) for s in stacks(args.paddle_python, args.smoke)]
-        answers = take_turns(workers, args.rounds, args.warm_up)
+        answers = take_turns(workers, args.rounds, args.warm_up, 0 if args.smoke else args.turn)
         return {"about": {worker.stack.name: worker.about for worker in workers}, "answers": answers}
 
 
@@ -87,7 +88,7 @@ def report(case: DataCase, result: dict[str, Any]) -> None:
     """What was measured, for people."""
     times = {name: [answer["seconds"] for answer in found] for name, found in result["answers"].items()}
     count = result["answers"][OURS][0]["samples"]
-    print(f"\n{case.name}: {count} samples a round, {case.config}")
+    print(f"\n{case.name}: {count} samples a pass, {case.config}")
     for name, seconds in times.items():
         median = statistics.median(seconds)
         failed = sum(answer.get("failed", 0) for answer in result["answers"][name])

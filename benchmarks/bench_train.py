@@ -147,9 +147,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--paddleocr-later", type=Path, help="checkout of 3.7 or later, for PP-OCRv6")
     parser.add_argument("--threads", type=int, default=machine.usable_cores(), help="of PaddleOCR best; default: cores")
     parser.add_argument("--only", help=f"comma-separated: {DEFAULT}, {BEST}, {KEPT}; not given: the first two")
-    parser.add_argument(
-        "--turn", type=float, default=5, help="seconds of a turn, at least; one step where it is longer"
-    )
     parser.add_argument("--bounds", action="store_true", help="say what bounds ocrtune's step")
     return parser.parse_args(arguments)
 

@@ -1,10 +1,11 @@
-"""Worker: one pass of ocrtune's training dataset over a small set, on one core.
+"""Worker: passes of ocrtune's training dataset over a small set, on one core.
 
 The environment's CACHE is ``Train.loader.cache_images``.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -22,7 +23,7 @@ from ocrtune.data.labels import read_label_set
 from ocrtune.data.loader import start_worker, training_dataset
 from ocrtune.training.registries import all_registries
 from ocrtune.training.start import read_charset
-from peers.protocol import Answer, serve
+from peers.protocol import Answer, serve, take_turn
 
 
 def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
@@ -45,8 +46,11 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
         width, height = arguments["frame"]
         frame = Frame(height, width, width)
 
-    def answer(request: Any) -> Answer:
-        draws = [Draw(index, index, request["round"], frame) for index in range(len(dataset))]
+    epochs = itertools.count()
+
+    def one_pass() -> Answer:
+        epoch = next(epochs)
+        draws = [Draw(index, index, epoch, frame) for index in range(len(dataset))]
         start = time.perf_counter()
         for draw in draws:
             item = dataset[draw]
@@ -54,7 +58,8 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
                 raise item
         return {"seconds": time.perf_counter() - start, "samples": len(draws)}
 
-    return {"versions": {"cv2": cv2.__version__}, "samples": len(dataset)}, answer
+    about = {"versions": {"cv2": cv2.__version__}, "samples": len(dataset)}
+    return about, lambda request: take_turn(one_pass, request["turn"])
 
 
 if __name__ == "__main__":

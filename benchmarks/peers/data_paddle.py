@@ -1,4 +1,4 @@
-"""Worker: one pass of PaddleOCR's own dataset classes over the same set, on the same core."""
+"""Worker: passes of PaddleOCR's own dataset classes over the same set, on the same core."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from peers.protocol import Answer, serve
+from peers.protocol import Answer, serve, take_turn
 
 
 class Failures(logging.Handler):
@@ -54,12 +54,15 @@ def prepare(arguments: Any) -> tuple[Answer, Callable[[Any], Answer]]:
     else:
         places = list(range(len(dataset)))
 
-    def answer(_: Any) -> Answer:
-        failures.count = 0
+    def one_pass() -> Answer:
         start = time.perf_counter()
         for place in places:
             dataset[place]
         return {"seconds": time.perf_counter() - start, "samples": len(places), "failed": failures.count}
+
+    def answer(request: Any) -> Answer:
+        failures.count = 0
+        return take_turn(one_pass, request["turn"])
 
     versions = {"paddle": paddle.__version__, "cv2": cv2.__version__, "albumentations": albumentations.__version__}
     return {"versions": versions, "samples": len(dataset)}, answer

@@ -32,6 +32,7 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", help="comma-separated; default all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--warm-up", type=int, default=3, help="rounds before that do not count: memory settles")
+    parser.add_argument("--turn", type=float, default=5, help="seconds of a turn, at least: who waits wakes slowly")
     parser.add_argument("--json", type=Path, help="write everything there as well")
     parser.add_argument("--smoke", action="store_true", help="ocrtune alone, on drawn images: does the script work?")
 

@@ -9,13 +9,17 @@ from typing import Literal
 from torch import nn
 
 from ocrtune import __version__
-from ocrtune.core.errors import ExportError, Problem
-from ocrtune.export.run import export_run
+from ocrtune.core.errors import ConfigError, DataError, ExportError, Problem
+from ocrtune.data.labels import LabelSet
+from ocrtune.data.loader import build_loader
+from ocrtune.export.run import export_run, spread
 from ocrtune.models.build import build_model
 from ocrtune.models.distillation import DistillationModel
 from ocrtune.models.fold import form_of
 from ocrtune.models.forms import form_text, parts_of
+from ocrtune.models.statistics import set_statistics_
 from ocrtune.training.checkpoint import BEST, LATEST
+from ocrtune.training.data import evaluation_labels
 from ocrtune.training.run_folder import LoadedRun, dictionary_text, load_run
 from ocrtune.weights.native import charset_metadata, write_native
 from ocrtune.weights.pdparams import write_pdparams
@@ -24,6 +28,7 @@ from ocrtune.weights.unfold import check_same, unfolded
 
 Format = Literal["pdparams", "safetensors", "onnx"]
 _HEIGHTS = {"det": 64, "rec": 48}
+_IMAGES = {"det": 16, "rec": 256}  # that BatchNorm's statistics are measured on
 _SHORT_HEIGHT = 32  # of recognisers that do not take 48
 
 
@@ -40,7 +45,8 @@ def convert_run(run: Path, to: Format, output: Path, checkpoint: Literal["best",
     """Write the weights of the run folder ``run`` to the file ``output`` (``onnx``: into the folder ``output``).
 
     pdparams: PaddleOCR's names, no key missing or too many; for a recogniser the dictionary lies beside it. A run that
-    fine-tuned folded weights is written as the network that trains, with the same eval function.
+    fine-tuned folded weights is written as the network that trains, with the same eval function and, where the run's
+    validation images are still there, BatchNorms with the statistics of these.
     Raises WeightsError or ExportError.
     """
     if to == "onnx":
@@ -91,11 +97,25 @@ def _training_form(loaded: LoadedRun) -> tuple[nn.Module, list[str]]:
         else:
             unfolded(old, new)
             _check(old, new, loaded.config.architecture.model_type)
-    note = (
-        "the run's BatchNorms were folded: PaddleOCR gets BatchNorms of mean 0 and variance 1 that change nothing; "
-        "when it trains on, let the learning rate warm up"
-    )
-    return fresh, [note]
+    return fresh, [_with_statistics(fresh, loaded)]
+
+
+def _with_statistics(fresh: nn.Module, loaded: LoadedRun) -> str:
+    """Give the BatchNorms of ``fresh`` true statistics where the run's images are still there; what was done."""
+    task = loaded.config.architecture.model_type
+    try:
+        samples = spread(evaluation_labels(loaded.config).samples, _IMAGES[task])
+        images = build_loader(
+            LabelSet.of([samples]), loaded.config.eval, task=task, seed=0, training=False, charset=loaded.charset
+        )
+        for part in parts_of(fresh):
+            set_statistics_(part, (batch.image for batch in images))
+    except (ConfigError, DataError) as error:
+        return (
+            "the run's BatchNorms were folded: PaddleOCR gets BatchNorms of mean 0 and variance 1, which change what "
+            f"the network says as soon as it trains. True ones need the run's validation images ({error})"
+        )
+    return f"the run's BatchNorms were folded: PaddleOCR gets new ones, measured on {len(samples)} validation images"
 
 
 def _check(old: nn.Module, new: nn.Module, task: str) -> None:

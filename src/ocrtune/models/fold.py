@@ -17,7 +17,6 @@ A folded BatchNorm leaves an ``nn.Identity`` behind, so the module path of every
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrtune.models.fusion import Convolution, Norm, fused, set_weight_and_bias_
+from ocrtune.models.statistics import moments_of_outputs
 
 Form = Literal["training", "merged", "release", "folded", "restored"]
 FORMS: tuple[Form, ...] = ("training", "merged", "release", "folded", "restored")
@@ -69,7 +69,7 @@ def restore_batchnorm_(model: nn.Module, images: Iterable[Tensor] | None) -> nn.
     if form_of(model) == "training":
         raise ValueError("restore_batchnorm_ is for folded models; a training model has its BatchNorm")
     pairs = [pair for module in model.modules() for pair in _pairs(module) if isinstance(pair.norm, nn.Identity)]
-    statistics = {} if images is None else _measure(model, {pair.convolution for pair in pairs}, images)
+    statistics = {} if images is None else moments_of_outputs(model, {pair.convolution for pair in pairs}, images)
     for pair in pairs:
         convolution = pair.convolution
         kind = nn.BatchNorm1d if isinstance(convolution, nn.Conv1d) else nn.BatchNorm2d
@@ -147,70 +147,6 @@ def _drop_added_bias_(convolution: Convolution, norm: Norm) -> None:
         assert norm.running_mean is not None
         norm.running_mean.sub_(convolution.bias)
         convolution.bias = None
-
-
-class _Moments:
-    """Mean and variance per channel, accumulated in float64 with a shift so that nothing cancels."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean: Tensor | None = None
-        self.squares: Tensor | None = None
-
-    def add(self, x: Tensor) -> None:
-        """x: (N, C, H, W) or (N, C, T)."""
-        variance, mean = torch.var_mean(x.double(), dim=(0, *range(2, x.ndim)), correction=0)
-        count = x.numel() // x.shape[1]
-        if self.mean is None or self.squares is None:
-            self.count, self.mean, self.squares = count, mean, variance * count
-            return
-        total = self.count + count
-        difference = mean - self.mean
-        self.mean = self.mean + difference * (count / total)
-        self.squares = self.squares + variance * count + difference**2 * (self.count * count / total)
-        self.count = total
-
-    def mean_and_variance(self) -> tuple[Tensor, Tensor]:
-        """(C,), (C,), float64."""
-        assert self.mean is not None
-        assert self.squares is not None
-        return self.mean, self.squares / self.count
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    was_training = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in was_training.items():
-            module.training = training
-
-
-def _measure(model: nn.Module, convolutions: set[Convolution], images: Iterable[Tensor]) -> dict[Convolution, _Moments]:
-    """Moments of the outputs of ``convolutions`` while ``model`` runs over ``images`` in eval mode."""
-    moments: dict[Convolution, _Moments] = {}
-
-    def record(layer: Convolution, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        moments.setdefault(layer, _Moments()).add(output)
-
-    measured = False
-    hooks = [layer.register_forward_hook(record) for layer in convolutions]
-    try:
-        with _evaluating(model):
-            for batch in images:
-                model(batch)
-                measured = True
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if not measured:
-        raise ValueError("no images were given to measure the statistics on")
-    for found in moments.values():
-        if not torch.isfinite(torch.cat(found.mean_and_variance())).all():
-            raise ValueError("the model's activations on these images are not finite")
-    return moments
 
 
 def _marked(model: nn.Module, form: Form) -> nn.Module:

@@ -57,12 +57,28 @@ def test_folded_run_is_written_as_the_network_that_trains(det, tmp_path):
     save_weights(det / BEST, fold_(loaded.model), None, loaded.score)
     assert form_of(load_run(det).model) == "folded"
     done = convert_run(det, "pdparams", tmp_path / "x.pdparams")
-    assert "let the learning rate warm up" in done.notes[0]
+    assert "measured on 3 validation images" in done.notes[0]
     paddles = {name.replace("running_mean", "_mean").replace("running_var", "_variance") for name in names}
-    assert set(read_pdparams(done.files[0])) == paddles
+    tensors = read_pdparams(done.files[0])
+    assert set(tensors) == paddles
+    assert tensors["backbone.conv.bn._mean"].any()  # of the images, no longer 0
     fresh = build_model(loaded.config.architecture, None)
     load_weights(fresh, done.files[0])
     assert form_of(fresh) == "training"
+    torch.testing.assert_close(answer(fresh, 64), before, atol=1e-5, rtol=0)
+
+
+def test_folded_run_whose_images_are_gone_is_written_without_statistics(tmp_path):
+    det = det_run(tmp_path / "here")
+    loaded = load_run(det)
+    before = answer(loaded.model, 64)
+    save_weights(det / BEST, fold_(loaded.model), None, loaded.score)
+    (tmp_path / "here" / "data").rename(tmp_path / "there")
+    done = convert_run(det, "pdparams", tmp_path / "x.pdparams")
+    assert "mean 0 and variance 1" in done.notes[0]
+    assert "labels.txt" in done.notes[0]
+    fresh = build_model(loaded.config.architecture, None)
+    load_weights(fresh, done.files[0])
     torch.testing.assert_close(answer(fresh, 64), before, atol=1e-5, rtol=0)
 
 

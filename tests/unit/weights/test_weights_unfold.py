@@ -8,6 +8,7 @@ import torch
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import WeightsError
 from ocrtune.models.fold import fold_, form_of, restore_batchnorm_
+from ocrtune.models.statistics import set_statistics_
 from ocrtune.weights.architectures import ARCHITECTURES
 from ocrtune.weights.load import load_weights
 from ocrtune.weights.pdparams import write_pdparams
@@ -60,6 +61,34 @@ def test_unfolded_network_answers_as_the_folded_one(name, form):
         n for n, p in fresh.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.isfinite().all())
     ]
     assert still == []
+
+
+@pytest.mark.parametrize("form", ["merged", "folded"])
+@pytest.mark.parametrize("name", ["ch_PP-OCRv2_det_student", "PP-OCRv4_mobile_det", "PP-OCRv6_tiny_det"])
+def test_with_statistics_it_answers_alike_when_it_trains(name, form):
+    model, fresh = build(name), build(name)
+    fold_(model, form)
+    unfolded(model, fresh)
+    images = torch.rand(2, 3, 64, 128)
+    expected = fresh.eval()(images)["shrink"].detach()
+
+    def training_error():
+        answer = copy.deepcopy(fresh).train()(images)["shrink"].detach()
+        return float((answer - expected).abs().max() / (expected - expected.mean()).abs().max())
+
+    assert training_error() > 0.5
+    set_statistics_(fresh, [images])
+    assert training_error() < 0.02
+    check_same(model, fresh, 64)
+    assert not fresh.training
+
+
+def test_statistics_need_images_and_finite_activations():
+    model = build("ch_PP-OCRv2_det_student")
+    with pytest.raises(ValueError, match="no images"):
+        set_statistics_(model, [])
+    with pytest.raises(ValueError, match="not finite"):
+        set_statistics_(model, [torch.full((1, 3, 64, 64), float("nan"))])
 
 
 def test_other_answers_are_noticed():

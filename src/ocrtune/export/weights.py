@@ -91,25 +91,26 @@ def _training_form(loaded: LoadedRun) -> tuple[nn.Module, list[str]]:
         pairs = [(old, new) for (_, old), (_, new) in zip(model.networks(), fresh.networks())]
     else:
         pairs = [(model, fresh)]
+    made = []
     for old, new in pairs:
         if form_of(old) == "training":
             new.load_state_dict(old.state_dict())
         else:
-            unfolded(old, new)
+            made.append(unfolded(old, new))
             _check(old, new, loaded.config.architecture.model_type)
-    return fresh, [_with_statistics(fresh, loaded)]
+    return fresh, [_with_statistics(made, loaded)]
 
 
-def _with_statistics(fresh: nn.Module, loaded: LoadedRun) -> str:
-    """Give the BatchNorms of ``fresh`` true statistics where the run's images are still there; what was done."""
+def _with_statistics(made: list[nn.Module], loaded: LoadedRun) -> str:
+    """Give the BatchNorms that were ``made`` true statistics where the run's images are still there; what was done."""
     task = loaded.config.architecture.model_type
     try:
         samples = spread(evaluation_labels(loaded.config).samples, _IMAGES[task])
         images = build_loader(
             LabelSet.of([samples]), loaded.config.eval, task=task, seed=0, training=False, charset=loaded.charset
         )
-        for part in parts_of(fresh):
-            set_statistics_(part, (batch.image for batch in images))
+        for network in made:
+            set_statistics_(network, (batch.image for batch in images))
     except (ConfigError, DataError) as error:
         return (
             "the run's BatchNorms were folded: PaddleOCR gets BatchNorms of mean 0 and variance 1, which change what "

@@ -39,8 +39,8 @@ def test_a_training_step_is_measured_in_a_worker(tmp_path: Path) -> None:
 
 def test_samples_are_counted_in_a_worker() -> None:
     output = run("bench_data.py", "--smoke", "--rounds", "1", "--warm-up", "0")
-    assert "det-smoke: 2 samples a round" in output
-    assert "rec-smoke: 4 samples a round" in output
+    assert "det-smoke: 2 samples a pass" in output
+    assert "rec-smoke: 4 samples a pass" in output
 
 
 def test_the_gpu_script_runs_on_a_cpu(peers: None, capsys: pytest.CaptureFixture[str]) -> None:

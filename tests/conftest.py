@@ -11,6 +11,9 @@ import pytest
 
 _ROOT = Path(__file__).parent.parent
 
+# Before torch is imported: the test processes share the cores, and threads that wait for each other waste them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def _shared_folder() -> Path:
     return Path(os.environ.get("OCRTUNE_SHARED", _ROOT.parent / "shared"))

@@ -6,9 +6,13 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocrtune.cli.config_arguments import add_config_arguments, add_device_argument, load, overrides_of
 from ocrtune.core.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from ocrtune.codec.language import Language
 
 _CONFIG = "config.yml"
 
@@ -31,6 +35,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="recognition: read each crop upside down as well and keep the surer text, as "
         "'ocrtune predict --both_ways' does",
     )
+    parser.add_argument(
+        "--language-labels",
+        metavar="FILE",
+        type=Path,
+        help="recognition: read with what the texts of this label file say of words, case and punctuation; give those "
+        "of the training set, never those that are measured",
+    )
+    parser.add_argument(
+        "--language-words",
+        metavar="FILE",
+        type=Path,
+        help="recognition: read with a list of words as well; a line is a word, or a word, a tab and its frequency",
+    )
     add_device_argument(parser)
     parser.set_defaults(run=_run)
 
@@ -41,11 +58,21 @@ def _run(arguments: argparse.Namespace) -> None:
 
     needed = ("Eval",) if arguments.run_folder and not arguments.weights else ("Global", "Eval")
     config = load(path, [*overrides_of(arguments), *start], needed)
-    metrics = evaluate_config(config, device=arguments.device, both_ways=arguments.both_ways)
+    metrics = evaluate_config(
+        config, device=arguments.device, both_ways=arguments.both_ways, language=_language(arguments)
+    )
     print(_table(metrics))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(dict(metrics), indent=2) + "\n", encoding="utf-8")
         print(f"wrote {arguments.json}")
+
+
+def _language(arguments: argparse.Namespace) -> Language | None:
+    if arguments.language_labels is None and arguments.language_words is None:
+        return None
+    from ocrtune.codec.language import read_language
+
+    return read_language(arguments.language_labels, arguments.language_words)
 
 
 def _config_file(arguments: argparse.Namespace) -> Path:

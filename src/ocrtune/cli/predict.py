@@ -91,6 +91,18 @@ def _add_recognition(group: argparse._ArgumentGroup) -> None:
         help="read each crop upside down as well and keep the surer text, in twice the time: for lines that may stand "
         "on their head",
     )
+    group.add_argument(
+        "--language_labels",
+        type=Path,
+        metavar="FILE",
+        help="read with what the texts of this recognition label file say of words, case and punctuation",
+    )
+    group.add_argument(
+        "--language_words",
+        type=Path,
+        metavar="FILE",
+        help="read with a list of words as well; a line is a word, or a word, a tab and its frequency",
+    )
     group.add_argument("--rec_image_shape", type=_shape, metavar="3,H,W", help=f"{_CARD}")
     group.add_argument("--rec_char_dict_path", type=Path, metavar="FILE", help="for a model file without dictionary")
     group.add_argument(
@@ -120,6 +132,8 @@ def _run(arguments: argparse.Namespace) -> int:
         drop_score=arguments.drop_score,
         turn_tall=not arguments.keep_tall,
         both_ways=arguments.both_ways,
+        language_labels=arguments.language_labels,
+        language_words=arguments.language_words,
         engine=arguments.engine,
         threads=arguments.threads,
         pictures=not arguments.no_pictures,

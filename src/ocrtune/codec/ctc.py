@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ocrtune.codec.beam import likeliest, mean_probability
+from ocrtune.codec.language import Language
 from ocrtune.codec.registry import postprocessors
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import Problem, WeightsError
@@ -25,10 +27,15 @@ class Encoded(NamedTuple):
 
 
 class CTCCodec:
-    """Encode labels for, and decode outputs of, a CTC head over ``charset``."""
+    """Encode labels for, and decode outputs of, a CTC head over ``charset``.
 
-    def __init__(self, charset: Charset):
+    language: what :meth:`decode` knows of texts besides their images. It decides between texts that the network finds
+    likely, and never makes one up.
+    """
+
+    def __init__(self, charset: Charset, language: Language | None = None):
         self.charset = charset
+        self.language = language
 
     def encode(self, text: str) -> Encoded:
         """Class numbers of the characters (code points) of ``text``; the caller must look at ``missing``."""
@@ -37,13 +44,15 @@ class CTCCodec:
         return Encoded(tuple(self.charset.class_of(character) for character in known), missing)
 
     def decode(self, probabilities: NDArray[np.floating[Any]]) -> list[RecognitionResult]:
-        """Greedy texts of (T, C) or (N, T, C) class probabilities.
+        """Texts of (T, C) or (N, T, C) class probabilities; without a language, the greedy ones.
 
         Repeats are merged, blanks removed; the score is the mean probability of the steps that were kept, 0 for an
         empty text. Source: PaddleOCR ppocr/postprocess/rec_postprocess.py ``CTCLabelDecode`` at 79f652f5.
         Raises WeightsError when C is not the number of classes of the dictionary.
         """
         steps = self._batched(probabilities)
+        if self.language is not None:
+            return [self._decode_with(self.language, row) for row in steps]
         ids = steps.argmax(axis=2)
         return self.decode_steps(ids, np.take_along_axis(steps, ids[:, :, None], axis=2)[:, :, 0])
 
@@ -55,7 +64,7 @@ class CTCCodec:
         return self.decode_steps(ids, 1 / np.exp(steps - best).sum(axis=2))
 
     def decode_steps(self, ids: NDArray[Any], scores: NDArray[Any]) -> list[RecognitionResult]:
-        """As :meth:`decode`, from the best class (N, T) of each step and its probability (N, T)."""
+        """The greedy texts, from the best class (N, T) of each step and its probability (N, T)."""
         kept = ids != _BLANK
         kept[:, 1:] &= ids[:, 1:] != ids[:, :-1]
         results = []
@@ -63,6 +72,13 @@ class CTCCodec:
             text = "".join(self.charset.character_of(int(i)) for i in row_ids[row_kept])
             results.append(RecognitionResult(text, float(row_scores[row_kept].mean()) if row_kept.any() else 0.0))
         return results
+
+    def _decode_with(self, language: Language, steps: NDArray[np.floating[Any]]) -> RecognitionResult:
+        """The text that image and language find likeliest together; its score is the network's, as of a greedy text."""
+        readings = likeliest(steps)
+        texts = ["".join(map(self.charset.character_of, reading.ids)) for reading in readings]
+        best = language.best([(text, reading.log_probability) for text, reading in zip(texts, readings)])
+        return RecognitionResult(texts[best], mean_probability(steps, readings[best].ids))
 
     def _batched(self, steps: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         if steps.ndim not in (2, 3):

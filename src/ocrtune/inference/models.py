@@ -17,6 +17,7 @@ from typing import Any
 from ocrtune.codec.ctc import CTCCodec
 from ocrtune.codec.db import DBPostProcess
 from ocrtune.codec.image import DetPreprocess, RecPreprocess
+from ocrtune.codec.language import Language, read_language
 from ocrtune.core.charset import Charset
 from ocrtune.core.errors import ConfigError, DataError, Problem, WeightsError
 from ocrtune.inference.detector import Detector
@@ -85,7 +86,7 @@ def open_recogniser(model: Path | str | None = None, options: PredictOptions | N
         preprocess = RecPreprocess.from_dict(pre)
     except DataError as error:
         raise ConfigError([Problem(str(source.path), str(problem)) for problem in error.problems]) from error
-    codec = CTCCodec(_charset(session, source, options))
+    codec = CTCCodec(_charset(session, source, options), _language(options))
     return Recogniser(session, preprocess, codec, options.max_batch_size, options.both_ways)
 
 
@@ -133,6 +134,12 @@ def _charset(session: Session, source: Source, options: PredictOptions) -> Chars
         return Charset(lines.characters, space)
     what = "the file holds no dictionary (metadata key 'character')"
     raise WeightsError(Problem(str(source.path), what, "give it with --rec_char_dict_path"))
+
+
+def _language(options: PredictOptions) -> Language | None:
+    if options.language_labels is None and options.language_words is None:
+        return None
+    return read_language(options.language_labels, options.language_words)
 
 
 def _unknown_height(path: Path) -> int:

@@ -25,6 +25,8 @@ class PredictOptions:
     drop_score: texts below this recognition score are left out. turn_tall: lay tall crops on their side.
     both_ways: read each crop upside down as well and keep the surer text, in twice the time: for lines that may stand
         on their head.
+    language_labels, language_words: read with what the texts of a recognition label file and a list of words say
+        (:func:`ocrtune.codec.language.read_language`).
     threads: per model; None: one per core this process may use.
     """
 
@@ -42,6 +44,8 @@ class PredictOptions:
     drop_score: float = 0.5
     turn_tall: bool = True
     both_ways: bool = False
+    language_labels: Path | None = None
+    language_words: Path | None = None
     engine: EngineName = "onnxruntime"
     threads: int | None = None
     pictures: bool = True

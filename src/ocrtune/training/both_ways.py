@@ -14,7 +14,7 @@ from ocrtune.training.batches import BatchSource
 from ocrtune.training.evaluate import evaluate
 from ocrtune.training.tasks.base import Task
 from ocrtune.training.tasks.looking import Looking
-from ocrtune.training.tasks.recognition import RecognitionTask
+from ocrtune.training.tasks.recognition import RecognitionTask, single_recogniser
 from ocrtune.training.upside_down import Turned
 
 
@@ -32,8 +32,7 @@ def evaluate_both_ways(
 
     upright, upside_down: loaders of the same samples in the same order. ConfigError for a task of several networks.
     """
-    if not isinstance(task, RecognitionTask):
-        raise ConfigError(Problem("--both-ways", "is for a single network, this config has several", "leave it out"))
+    task = single_recogniser(task, "--both-ways")
     texts, others = _Texts(task), _Texts(task)
     evaluate(model, upright, texts, n_samples)
     evaluate(model, upside_down, others, n_samples)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from ocrtune.codec.language import Language
 from ocrtune.config.schema import RunConfig
 from ocrtune.core.charset import Charset
 from ocrtune.data.loader import build_loader
@@ -21,21 +22,30 @@ from ocrtune.training.precision import choose_device, placed
 from ocrtune.training.start import read_charset
 from ocrtune.training.start_distillation import evaluate_only_named, fill_model
 from ocrtune.training.tasks.build import build_task
+from ocrtune.training.tasks.recognition import single_recogniser
 
 
 def evaluate_config(
-    config: RunConfig, *, device: str | None = None, both_ways: bool = False, say: Callable[[str], None] = print
+    config: RunConfig,
+    *,
+    device: str | None = None,
+    both_ways: bool = False,
+    language: Language | None = None,
+    say: Callable[[str], None] = print,
 ) -> dict[str, float]:
     """Every metric on the ``Eval`` samples of ``config``, those of ``holdout`` included.
 
     The weights are those of ``Global.checkpoints`` (a run folder means its best, a file means that file), else of
     ``Global.pretrained_model``. device: as PyTorch spells it; None takes a GPU if there is one.
     both_ways: read each line upside down as well and score the surer text; for recognition by a single network.
+    language: what is known of the texts; for recognition by a single network.
     Raises ConfigError, DataError or WeightsError.
     """
     options = config.global_options
     charset = read_charset(config)
     task = build_task(config, charset)
+    if language is not None:
+        task = single_recogniser(task, "--language-labels, --language-words").knowing(language)
     kind = config.architecture.model_type
     samples = evaluation_labels(config)
     preprocess = preprocess_of(config.eval.dataset.transforms)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ocrtune.codec.words import CHARACTERS, Words
 from ocrtune.core.errors import DataError, Problem
 
-WEIGHT = 0.2
+WEIGHT = 0.3
 """How much the language counts beside the image (docs/results.md says how this was found)."""
 BONUS = 0.5
 """What each character of a text gets, because the language likes short texts."""

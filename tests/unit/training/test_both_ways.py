@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
+from drawn_lines import draw_lines
 from tiny_runs import det_config
 
 from ocrtune.codec.both_ways import MARGIN, surer
@@ -33,16 +33,13 @@ def test_turned_must_be_surer_by_a_margin() -> None:
 
 
 def test_words_upside_down_are_read_and_the_others_stay(tmp_path: Path) -> None:
-    lines = []
-    for i, word in enumerate(WORDS):
-        image = np.full((48, 32 * len(word), 3), 235, np.uint8)
-        cv2.putText(image, word, (12, 34), cv2.FONT_HERSHEY_SIMPLEX, 1.1, (20, 30, 40), 2, cv2.LINE_AA)
-        cv2.imwrite(str(tmp_path / f"{i}.png"), rotate180(image) if i < 3 else image)
-        lines.append(f"{i}.png\t{word}\n")
-    (tmp_path / "lines.txt").write_text("".join(lines))
+    labels = draw_lines(tmp_path, {word: word for word in WORDS})
+    for i in range(3):
+        path = str(tmp_path / f"{i}.png")
+        cv2.imwrite(path, rotate180(cv2.imread(path)))
     overrides = [
         f"Eval.dataset.data_dir={tmp_path}",
-        f"Eval.dataset.label_file_list={tmp_path}/lines.txt",
+        f"Eval.dataset.label_file_list={labels}",
         "Eval.loader.num_workers=0",
     ]
     recipe = find_config("rec/PP-OCRv6_small")

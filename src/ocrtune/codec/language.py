@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -161,10 +161,10 @@ def _form(core: str) -> int:
     return 2 if core in (core.capitalize(), core.title()) else 3
 
 
-def _lower_case(words: Mapping[str, float]) -> Counter[str]:
-    counts: Counter[str] = Counter()
+def _lower_case(words: Mapping[str, float]) -> dict[str, float]:
+    counts: defaultdict[str, float] = defaultdict(float)
     for word, count in words.items():
-        counts[word.lower()] += count  # type: ignore[assignment]
+        counts[word.lower()] += count
     return counts
 
 

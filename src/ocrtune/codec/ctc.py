@@ -29,8 +29,8 @@ class Encoded(NamedTuple):
 class CTCCodec:
     """Encode labels for, and decode outputs of, a CTC head over ``charset``.
 
-    language: what :meth:`decode` knows of texts besides their images. It decides between texts that the network finds
-    likely, and never makes one up.
+    language: what :meth:`decode` knows of texts besides their images. It chooses one of the network's likeliest texts,
+    not always rightly: also one that the network finds far less likely than another.
     """
 
     def __init__(self, charset: Charset, language: Language | None = None):

@@ -9,5 +9,9 @@ MARGIN = 0.05
 
 
 def surer(upright: RecognitionResult, turned: RecognitionResult) -> RecognitionResult:
-    """``turned``, the reading of the crop turned by 180 degrees, where its score is higher by more than MARGIN."""
-    return turned if turned.score > upright.score + MARGIN else upright
+    """``turned``, the reading of the crop turned by 180 degrees, where its score is higher by more than MARGIN.
+
+    Where a language is known, it must not find ``turned`` the less likely one.
+    """
+    likely = turned.likelihood >= upright.likelihood
+    return turned if likely and turned.score > upright.score + MARGIN else upright

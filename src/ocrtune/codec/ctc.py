@@ -77,8 +77,8 @@ class CTCCodec:
         """The text that image and language find likeliest together; its score is the network's, as of a greedy text."""
         readings = likeliest(steps)
         texts = ["".join(map(self.charset.character_of, reading.ids)) for reading in readings]
-        best = language.best([(text, reading.log_probability) for text, reading in zip(texts, readings)])
-        return RecognitionResult(texts[best], mean_probability(steps, readings[best].ids))
+        best, likelihood = language.best([(text, seen.log_probability) for text, seen in zip(texts, readings)])
+        return RecognitionResult(texts[best], mean_probability(steps, readings[best].ids), likelihood)
 
     def _batched(self, steps: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         if steps.ndim not in (2, 3):

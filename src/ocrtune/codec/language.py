@@ -61,10 +61,11 @@ class Language:
         length = (len(tokens) - 1) * math.log(1 - self._ends) + math.log(self._ends)
         return length + sum(map(self._of_token, tokens))
 
-    def best(self, texts: Sequence[tuple[str, float]]) -> int:
-        """Which of the (text, natural logarithm of its probability by the image) is the likeliest by both."""
+    def best(self, texts: Sequence[tuple[str, float]]) -> tuple[int, float]:
+        """Which of the (text, natural logarithm of its probability by the image) is the likeliest by both, and how
+        likely: a logarithm, not normalised, that can be compared between readings of one image."""
         scores = [seen + WEIGHT * self.log_probability(text) + BONUS * len(text) for text, seen in texts]
-        return scores.index(max(scores))
+        return scores.index(max(scores)), max(scores)
 
     def _log_probability_of_token(self, text: str) -> float:
         before, core, after = _split(text)

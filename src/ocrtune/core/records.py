@@ -90,10 +90,16 @@ class DetectionResult:
 
 @dataclass(frozen=True)
 class RecognitionResult:
-    """Text of one crop. score: mean probability of the kept CTC steps, 0..1 (0 when the text is empty)."""
+    """Text of one crop.
+
+    score: mean probability of the kept CTC steps, 0..1 (0 when the text is empty).
+    likelihood: how likely image and language find the text together, as a logarithm; 0 for all where no language is
+        known.
+    """
 
     text: str
     score: float
+    likelihood: float = 0.0
 
 
 @dataclass(frozen=True)

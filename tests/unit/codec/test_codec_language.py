@@ -75,6 +75,8 @@ def test_language_decides_where_the_network_doubts(language: Language) -> None:
     assert [r.text for r in found] == ["CASHIER", "CASNIER"]
     assert found[0].score == pytest.approx((6 + 0.3) / 7)  # what the network thinks of the text
     assert found[1].score == pytest.approx(without.decode(sure)[0].score)
+    assert found[0].likelihood > found[1].likelihood  # CASHIER is a word, and the other one is not
+    assert without.decode(sure)[0].likelihood == 0
 
 
 def test_files_are_read(tmp_path: Path) -> None:

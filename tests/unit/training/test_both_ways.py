@@ -32,6 +32,12 @@ def test_turned_must_be_surer_by_a_margin() -> None:
         assert surer(upright, RecognitionResult("909", score)).text == expected
 
 
+def test_turned_must_not_be_the_less_likely_text() -> None:
+    upright, turned = RecognitionResult("SWIM", 0.7, -9.0), RecognitionResult("WIMS", 0.9, -9.5)
+    assert surer(upright, turned) is upright
+    assert surer(upright, replace(turned, likelihood=-9.0)).text == "WIMS"
+
+
 def test_words_upside_down_are_read_and_the_others_stay(tmp_path: Path) -> None:
     labels = draw_lines(tmp_path, {word: word for word in WORDS})
     for i in range(3):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,8 +22,15 @@ class Reading(NamedTuple):
     log_probability: float
 
 
-def likeliest(probabilities: NDArray[np.floating[Any]], width: int = 16) -> list[Reading]:
+def likeliest(
+    probabilities: NDArray[np.floating[Any]],
+    width: int = 16,
+    promise: Callable[[tuple[int, ...]], float] | None = None,
+) -> list[Reading]:
     """At most ``width`` texts of (T, C) class probabilities, the likeliest first.
+
+    promise: the logarithm of what is known of texts that begin so; decides together with the image which beginnings
+        are followed. It is no part of the probabilities, which are the image's.
 
     Prefix beam search, pruned, so the probabilities are lower bounds. Source: Hannun et al. 2014, arXiv:1408.2873.
     """
@@ -42,11 +49,14 @@ def likeliest(probabilities: NDArray[np.floating[Any]], width: int = 16) -> list
                     grown[(*prefix, number)][1] += ending_blank * probability
                 else:
                     grown[(*prefix, number)][1] += total * probability
-        best = sorted(grown.items(), key=lambda item: -sum(item[1]))[:width]
-        scale = sum(best[0][1])
+        best = {prefix: ending for prefix, ending in grown.items() if sum(ending) > 0}
+        if len(best) > width:
+            best = dict(sorted(best.items(), key=lambda item: -_worth(item[0], item[1], promise))[:width])
+        scale = max(map(sum, best.values()))
         log_scale += math.log(scale)
-        beam = {prefix: (a / scale, b / scale) for prefix, (a, b) in best if a + b > 0}
-    return [Reading(prefix, math.log(a + b) + log_scale) for prefix, (a, b) in beam.items()]
+        beam = {prefix: (a / scale, b / scale) for prefix, (a, b) in best.items()}
+    readings = [Reading(prefix, math.log(a + b) + log_scale) for prefix, (a, b) in beam.items()]
+    return sorted(readings, key=lambda reading: -reading.log_probability)
 
 
 def mean_probability(probabilities: NDArray[np.floating[Any]], ids: tuple[int, ...]) -> float:
@@ -77,6 +87,10 @@ def mean_probability(probabilities: NDArray[np.floating[Any]], ids: tuple[int, .
             starts[state] = float(probabilities[t, states[state]])
         state -= int(came_from[t, state])
     return sum(starts.values()) / len(ids)
+
+
+def _worth(prefix: tuple[int, ...], ending: list[float], promise: Callable[[tuple[int, ...]], float] | None) -> float:
+    return math.log(sum(ending)) + (promise(prefix) if promise is not None else 0.0)
 
 
 def _steps(probabilities: NDArray[np.floating[Any]]) -> Iterator[tuple[float, list[tuple[int, float]]]]:

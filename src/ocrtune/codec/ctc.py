@@ -29,8 +29,8 @@ class Encoded(NamedTuple):
 class CTCCodec:
     """Encode labels for, and decode outputs of, a CTC head over ``charset``.
 
-    language: what :meth:`decode` knows of texts besides their images. It chooses one of the network's likeliest texts,
-    not always rightly: also one that the network finds far less likely than another.
+    language: what :meth:`decode` knows of texts besides their images. It leads the search and chooses from what was
+    found, not always rightly: also a text that the network finds far less likely than another.
     """
 
     def __init__(self, charset: Charset, language: Language | None = None):
@@ -75,8 +75,12 @@ class CTCCodec:
 
     def _decode_with(self, language: Language, steps: NDArray[np.floating[Any]]) -> RecognitionResult:
         """The text that image and language find likeliest together; its score is the network's, as of a greedy text."""
-        readings = likeliest(steps)
-        texts = ["".join(map(self.charset.character_of, reading.ids)) for reading in readings]
+
+        def text_of(ids: tuple[int, ...]) -> str:
+            return "".join(map(self.charset.character_of, ids))
+
+        readings = likeliest(steps, promise=lambda ids: language.promise(text_of(ids)))
+        texts = [text_of(reading.ids) for reading in readings]
         best, likelihood = language.best([(text, seen.log_probability) for text, seen in zip(texts, readings)])
         return RecognitionResult(texts[best], mean_probability(steps, readings[best].ids), likelihood)
 

@@ -13,15 +13,16 @@ from typing import NamedTuple
 from ocrtune.codec.words import CHARACTERS, Words
 from ocrtune.core.errors import DataError, Problem
 
-WEIGHT = 0.3
+WEIGHT = 0.45
 """How much the language counts beside the image (docs/results.md says how this was found)."""
-BONUS = 0.5
+BONUS = 1.5
 """What each character of a text gets, because the language likes short texts."""
 
 _LISTED_SPELLED = 20_000  # words of the list, the most frequent ones, that teach letters
 _CORE = re.compile(r"[^\W_](?:.*[^\W_])?", re.DOTALL)
 _N_FORMS = 4  # lower, UPPER, Capitalised, anyHow
 _ROUNDS = 20  # of expectation maximisation
+_LEAST = 1e-300  # what has a logarithm
 _UNSEEN = 0.5  # how often an edge or a spelling that was never seen was seen, so to speak
 
 
@@ -54,12 +55,19 @@ class Language:
         self._forms = [(forms[form] + 1) / (sum(forms.values()) + _N_FORMS) for form in range(_N_FORMS)]
         self._ends = (len(texts) + 1) / (len(tokens) + 2)
         self._of_token = lru_cache(maxsize=1 << 16)(self._log_probability_of_token)
+        self._of_start = lru_cache(maxsize=1 << 18)(self._log_probability_of_start)
 
     def log_probability(self, text: str) -> float:
         """The natural logarithm of the probability of ``text``."""
         tokens = text.split(" ")
         length = (len(tokens) - 1) * math.log(1 - self._ends) + math.log(self._ends)
         return length + sum(map(self._of_token, tokens))
+
+    def promise(self, start: str) -> float:
+        """How likely a text begins with ``start``, weighted as :meth:`best` weights it: what a search follows."""
+        *whole, last = start.split(" ")
+        length = len(whole) * math.log(1 - self._ends)
+        return WEIGHT * (length + sum(map(self._of_token, whole)) + self._of_start(last)) + BONUS * len(start)
 
     def best(self, texts: Sequence[tuple[str, float]]) -> tuple[int, float]:
         """Which of the (text, natural logarithm of its probability by the image) is the likeliest by both, and how
@@ -72,7 +80,19 @@ class Language:
         given = [probability for source in self._sources for probability in source.probabilities(core.lower())]
         word = sum(share * probability for share, probability in zip(self._shares, given))
         parts = (word, self._spelling(core), self._edge(self._before, before), self._edge(self._after, after))
-        return sum(math.log(max(part, 1e-300)) for part in parts)
+        return sum(math.log(max(part, _LEAST)) for part in parts)
+
+    def _log_probability_of_start(self, text: str) -> float:
+        """Of a token that begins with ``text`` or is it, its punctuation at the end counted or taken for a middle."""
+        before, core, after = _split(text)
+        edge = math.log(max(self._edge(self._before, before), _LEAST))
+        if not core:
+            return edge
+        start = text.removeprefix(before)
+        given = [probability for source in self._sources for probability in source.beginnings(start.lower())]
+        word = sum(share * probability for share, probability in zip(self._shares, given))
+        unfinished = edge + math.log(max(word * self._spelling_of_start(start), _LEAST))
+        return max(unfinished, self._of_token(text)) if after else unfinished
 
     def _edge(self, seen: Counter[str], edge: str) -> float:
         return (seen[edge] + _UNSEEN * CHARACTERS ** -len(edge)) / (self._n_tokens + _UNSEEN)
@@ -88,6 +108,15 @@ class Language:
             form = _form(core)
             usual = self._forms[form] * (0.5**n_letters if form == _N_FORMS - 1 else 1.0)
         return (self._spellings[core] + usual) / (self._words[core.lower()] + 1)
+
+    def _spelling_of_start(self, start: str) -> float:
+        """How often words have one of the forms that a word of this beginning may have."""
+        if (n_letters := _n_letters(start)) == 0:
+            return 1.0
+        lower, upper, capitalised, mixed = self._forms
+        possible = mixed * 0.5**n_letters
+        possible += lower * (start == start.lower()) + upper * (start == start.upper())
+        return min(1.0, possible + capitalised * (start == start.capitalize()))
 
 
 def read_language(labels: Path | None, words: Path | None) -> Language:

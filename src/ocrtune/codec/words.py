@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import cached_property, lru_cache
 
 CHARACTERS = 100.0
 """How many different characters a text may have, roughly: one that was never seen is one of these."""
@@ -32,6 +34,20 @@ class Words:
         as_whole = self._counts.get(word, 0.0) / self._total if self._total else 0.0
         return as_whole, self._letters.probability(word)
 
+    def beginnings(self, start: str) -> tuple[float, float]:
+        """Of a word that begins with ``start`` or is it, as one of these words, and letter by letter."""
+        as_whole = self._starts.get(start, 0.0) / self._total if self._total else 0.0
+        return as_whole, self._letters.probability(start, whole=False)
+
+    @cached_property
+    def _starts(self) -> Mapping[str, float]:
+        """How often words were seen that begin so."""
+        starts: defaultdict[str, float] = defaultdict(float)
+        for word, count in self._counts.items():
+            for end in range(1, len(word) + 1):
+                starts[word[:end]] += count
+        return dict(starts)
+
 
 class _Letters:
     """Each character after the four before it. Smoothing: Witten and Bell 1991, "The zero-frequency problem"."""
@@ -44,19 +60,23 @@ class _Letters:
                 for start in range(end - _ORDER + 1, end + 1):
                     seen[marked[start:end]][marked[end]] += count
         self._seen = {context: (dict(following), sum(following.values())) for context, following in seen.items()}
+        self._of_last = lru_cache(maxsize=1 << 18)(self._probability_of_last)
 
-    def probability(self, word: str) -> float:
-        marked = _marked(word)
-        product = 1.0
-        for end in range(_ORDER - 1, len(marked)):
-            guess = 1 / CHARACTERS
-            for start in range(end, end - _ORDER, -1):
-                if (found := self._seen.get(marked[start:end])) is None:
-                    break
-                following, total = found
-                guess = (following.get(marked[end], 0.0) + len(following) * guess) / (total + len(following))
-            product *= guess
-        return product
+    def probability(self, word: str, whole: bool = True) -> float:
+        """whole: the word ends there."""
+        marked = _marked(word) if whole else _marked(word).removesuffix(_END)
+        return math.prod(self._of_last(marked[end - _ORDER : end]) for end in range(_ORDER, len(marked) + 1))
+
+    def _probability_of_last(self, characters: str) -> float:
+        """Of the last one after the others."""
+        context, last = characters[:-1], characters[-1]
+        guess = 1 / CHARACTERS
+        for start in range(len(context), -1, -1):
+            if (found := self._seen.get(context[start:])) is None:
+                break
+            following, total = found
+            guess = (following.get(last, 0.0) + len(following) * guess) / (total + len(following))
+        return guess
 
 
 def _marked(word: str) -> str:

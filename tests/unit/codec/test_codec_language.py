@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ocrtune.codec.beam import likeliest
 from ocrtune.codec.ctc import CTCCodec
 from ocrtune.codec.language import Language, read_language
 from ocrtune.core.charset import Charset
@@ -40,6 +41,37 @@ def test_every_text_has_a_probability(language: Language) -> None:
     for text in ("", " ", "!!", "7", "日本語", "ß", "a" * 500):
         assert -math.inf < language.log_probability(text) < 0
         assert -math.inf < Language([], {}).log_probability(text) < 0
+
+
+@pytest.mark.parametrize(
+    ("likelier", "other"),
+    [
+        ("CASH", "CASN"),  # a word of the labels begins so
+        ("qual", "ouak"),  # one of the list
+        ("Qua", "QuA"),
+        ("SALE EX", "SALE EZ"),
+        ("Cas", "?Ca"),
+    ],
+)
+def test_a_start_promises_what_may_follow(language: Language, likelier: str, other: str) -> None:
+    assert language.promise(likelier) > language.promise(other)
+
+
+def test_every_start_can_be_followed(language: Language) -> None:
+    for text in ("", " ", "A ", "!!", "." * 500, "7", "日本語", "m&m's", "a" * 500):
+        assert math.isfinite(language.promise(text))
+        assert math.isfinite(Language([], {}).promise(text))
+
+
+def test_search_follows_the_language_to_texts_that_the_network_finds_unlikely(language: Language) -> None:
+    charset = Charset([*"ACEHINRSXYZ"])
+    steps = np.full((14, charset.num_classes), 1e-9)
+    steps[1::2, 0] = 1
+    for i, right in enumerate("CASHIER"):
+        steps[2 * i, [charset.class_of(character) for character in "XYZ" + right]] = 0.3, 0.27, 0.25, 0.18
+    right = tuple(map(charset.class_of, "CASHIER"))
+    assert right not in [reading.ids for reading in likeliest(steps)]
+    assert CTCCodec(charset, language).decode(steps)[0].text == "CASHIER"
 
 
 def test_words_letter_by_letter_are_a_distribution() -> None:

@@ -77,13 +77,22 @@ class MapHead(nn.Module):
 
     def probability(self, features: Tensor) -> Tensor:
         """(N, C/4, H/2, W/2) -> (N, 1, H, W) in 0..1."""
-        return torch.sigmoid(self.conv3(features))
+        return probabilities(self.conv3(features))
 
     def _without_nan(self, x: Tensor) -> Tensor:
         """x: not below 0, so its sum is NaN only where a value is; a CPU adds up sooner than it replaces."""
         if not (self.fix_nan and self.training) or (x.device.type == "cpu" and not x.detach().sum().isnan()):
             return x
         return torch.where(torch.isnan(x), 0.0, x)
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """The sigmoid, at least in float32.
+
+    bfloat16 has nothing between 0.996 and 1, and a pixel that is 1 learns nothing, however wrong it is; nor are the
+    small differences left that the slope of the binary map makes large.
+    """
+    return torch.sigmoid(logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits)
 
 
 def binarised(shrink: Tensor, threshold: Tensor, k: int) -> Tensor:

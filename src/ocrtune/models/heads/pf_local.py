@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ocrtune.core.charset import Charset
 from ocrtune.models.backbones.mobilenet_v3 import ConvNorm
-from ocrtune.models.heads.db import MapHead, binarised
+from ocrtune.models.heads.db import MapHead, binarised, probabilities
 from ocrtune.models.initialise import initialise_
 from ocrtune.models.pyramid import Pyramid, enlarged
 from ocrtune.models.registry import heads
@@ -45,7 +45,8 @@ class LocalModule(nn.Module):
 
     def forward(self, features: Tensor, probability: Tensor) -> Tensor:
         """features (N, C, H, W), probability (N, 1, H, W) -> (N, 1, H, W) in 0..1."""
-        return torch.sigmoid(self.last_1(self.last_3(torch.cat((probability, features), 1))))
+        seen = torch.cat((probability.to(features.dtype), features), 1)
+        return probabilities(self.last_1(self.last_3(seen)))
 
 
 @heads.register("PFHeadLocal", Options)

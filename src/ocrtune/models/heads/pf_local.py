@@ -45,7 +45,7 @@ class LocalModule(nn.Module):
 
     def forward(self, features: Tensor, probability: Tensor) -> Tensor:
         """features (N, C, H, W), probability (N, 1, H, W) -> (N, 1, H, W) in 0..1."""
-        seen = torch.cat((probability.to(features.dtype), features), 1)
+        seen = torch.cat((probability.type_as(features), features), 1)
         return probabilities(self.last_1(self.last_3(seen)))
 
 
